@@ -1,0 +1,202 @@
+# superd: one Makefile, no configure, no recursion but for flavours.  `make help` lists the targets.
+#
+#   FLAVOR=release|asan|cov   what is built, each in build/$(FLAVOR)/
+#   CC CFLAGS LDFLAGS PREFIX DESTDIR … stay the packager's.
+
+VERSION   := 0.1
+FLAVOR    ?= release
+B         := build/$(FLAVOR)
+
+PREFIX    ?= /usr/local
+SBINDIR   ?= $(PREFIX)/sbin
+MANDIR    ?= $(PREFIX)/share/man
+LIBEXECDIR ?= $(PREFIX)/libexec
+HANDLERDIR ?= $(LIBEXECDIR)/superd
+SYSCONFDIR ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)
+CONFDIR   ?= $(SYSCONFDIR)/superd
+DATADIR   ?= $(PREFIX)/share/superd
+INSTALL   ?= install
+
+CFLAGS    ?= -O2 -g
+PYTEST    ?= pytest
+CLANG     ?= clang
+
+# ---------------------------------------------------------------- what is built from what
+LAYERS       := base model os config run
+LIB_SRC      := $(foreach d,$(LAYERS),$(wildcard daemon/$(d)/*.c))
+LIB_OBJ      := $(LIB_SRC:%.c=$(B)/%.o)
+LIB          := $(B)/libsuperd.a
+PROG_SRC     := $(wildcard daemon/*.c)
+PROGS        := $(PROG_SRC:daemon/%.c=$(B)/%)
+HCOMMON_SRC  := $(wildcard handlers/common/*.c)
+HANDLER_SRC  := $(wildcard handlers/*.c)
+HANDLERS     := $(HANDLER_SRC:handlers/%.c=$(B)/handlers/%)
+# Handlers are static, with musl where it is installed: their start-up is most of a connection's cost.
+HLIB         := $(B)/handlers/libhandlers.a
+HLIB_OBJ     := $(HCOMMON_SRC:%.c=$(B)/static/%.o)
+# The same common code once more with the daemon's compiler, for unit tests and fuzzers.
+TLIB         := $(B)/libhandlers-test.a
+TLIB_OBJ     := $(HCOMMON_SRC:%.c=$(B)/%.o)
+UNIT_SRC     := $(wildcard tests/unit/test_*.c)
+UNITS        := $(UNIT_SRC:tests/unit/%.c=$(B)/unit/%)
+FUZZ_SRC     := $(wildcard tests/fuzz/fuzz_*.c)
+FUZZERS      := $(FUZZ_SRC:tests/fuzz/%.c=$(B)/fuzz/%)
+REPLAYS      := $(FUZZ_SRC:tests/fuzz/%.c=$(B)/replay/%)
+MAN_SRC      := $(wildcard daemon/*.[1-8]) $(wildcard handlers/*.[1-8])
+
+# ---------------------------------------------------------------- flags
+WARN      := -std=gnu11 -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+             -Wpointer-arith -Wwrite-strings -Wvla -Wformat=2 -Wundef
+HARDEN    := -fstack-protector-strong -fPIE -D_FORTIFY_SOURCE=2
+HARDEN_LD := -pie -Wl,-z,relro,-z,now
+SAN       :=
+ifeq ($(FLAVOR),asan)
+SAN       := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+HARDEN    := -fPIE
+override CFLAGS := -O1 -g
+endif
+ifeq ($(FLAVOR),cov)
+SAN       := --coverage
+HARDEN    := -fPIE
+override CFLAGS := -O0 -g
+endif
+
+ifeq ($(shell command -v pkg-config >/dev/null 2>&1 && pkg-config --exists libevent_core jansson && echo yes),yes)
+DEP_CFLAGS := $(shell pkg-config --cflags libevent_core jansson)
+DEP_LIBS   := $(shell pkg-config --libs libevent_core jansson)
+endif
+
+DEFS      := -D_GNU_SOURCE -DSUPERD_VERSION='"$(VERSION)"' -DSUPERD_HANDLER_DIR='"$(HANDLERDIR)"' \
+             -DSUPERD_FLAVOR='"$(FLAVOR)"'
+D_CFLAGS   = $(WARN) $(HARDEN) $(SAN) $(DEFS) $(DEP_CFLAGS) -I. -MMD -MP $(CPPFLAGS) $(CFLAGS)
+D_LDFLAGS  = $(HARDEN_LD) $(SAN) $(LDFLAGS)
+
+MUSL_CC   := $(shell command -v musl-gcc 2>/dev/null)
+HCC       ?= $(or $(MUSL_CC),$(CC))
+ifeq ($(FLAVOR),cov)
+HCC        = $(CC)
+H_STATIC   = --coverage
+else
+H_STATIC   = -static -no-pie -Wl,-z,noseparate-code -Wl,--build-id=none -Wl,--gc-sections
+endif
+H_CFLAGS   = $(WARN) -fstack-protector-strong -fno-pie -ffunction-sections -fdata-sections \
+             -fno-asynchronous-unwind-tables -D_GNU_SOURCE -DSUPERD_VERSION='"$(VERSION)"' \
+             -DSUPERD_DATA_DIR='"$(DATADIR)"' -I. -MMD -MP $(CPPFLAGS) \
+             $(if $(filter cov,$(FLAVOR)),--coverage -O0 -g,-O2 -g0)
+
+# ---------------------------------------------------------------- building
+.PHONY: all progs handlers
+all: progs handlers ## build the daemon and the handlers
+progs: $(PROGS)
+handlers: $(HANDLERS)
+
+$(B)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(D_CFLAGS) -c -o $@ $<
+
+$(LIB): $(LIB_OBJ)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(PROGS): $(B)/%: $(B)/daemon/%.o $(LIB)
+	$(CC) $(D_LDFLAGS) -o $@ $^ $(DEP_LIBS)
+
+$(B)/static/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(HCC) $(H_CFLAGS) -c -o $@ $<
+
+$(HLIB): $(HLIB_OBJ)
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(HANDLERS): $(B)/handlers/%: $(B)/static/handlers/%.o $(HLIB)
+	$(HCC) $(H_STATIC) -o $@ $^
+
+$(TLIB): $(TLIB_OBJ)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+# ---------------------------------------------------------------- dependencies, Debian packages by name
+DEPS_BUILD := gcc libc6-dev pkg-config libevent-dev libjansson-dev uthash-dev musl-tools
+DEPS_TEST  := libcmocka-dev python3-pytest python3-jsonschema mandoc netcat-openbsd curl perl \
+              git rsync openssh-server openssh-client shellcheck clang llvm iproute2
+DEPS_LINT  := clang-tidy clang-format cppcheck gcovr
+APT_GET    := $(if $(filter 0,$(shell id -u)),,sudo )apt-get
+
+# $(call need,PACKAGES): install those that are missing; nothing, and no root, when all are there.
+define need
+	@missing=$$(for p in $(1); do dpkg-query -W -f='$${db:Status-Abbrev}' $$p 2>/dev/null | grep -q '^ii' || echo $$p; done); \
+	if [ -n "$$missing" ]; then \
+		echo "installing:" $$missing; \
+		$(APT_GET) update -q && DEBIAN_FRONTEND=noninteractive $(APT_GET) install -y -q --no-install-recommends $$missing; \
+	fi
+endef
+
+.PHONY: deps deps-build deps-lint
+deps-build:
+	$(call need,$(DEPS_BUILD))
+deps: ## install what build and tests need (Debian packages, sudo only when not root)
+	$(call need,$(DEPS_BUILD) $(DEPS_TEST))
+deps-lint: deps
+	$(call need,$(DEPS_LINT))
+
+# ---------------------------------------------------------------- run
+# What the dependencies give is seen only by a make that starts after they are installed.
+.PHONY: run serve
+run: deps-build ## install what is missing, build, serve etc/services.json in the foreground
+	@$(MAKE) --no-print-directory serve
+serve: all
+	@echo
+	@echo "superd serves etc/services.json; Ctrl-C stops it.  In another terminal, try:"
+	@echo "    nc localhost 7000              # echo: type something"
+	@echo "    curl localhost:8080/           # static files"
+	@echo "    curl localhost:8081/flag       # the flag"
+	@echo "    nc localhost 7002              # what a handler is given: its descriptors, peer, identity"
+	@echo
+	@PATH="$(CURDIR)/$(B)/handlers:$$PATH" exec $(B)/superd -v -c etc/services.json
+
+# ---------------------------------------------------------------- tests
+.PHONY: check check-all layers unit replay e2e asan cov fuzz
+check: deps ## the same set-up, then every test, plain and under sanitizers
+	@$(MAKE) --no-print-directory check-all
+check-all: layers
+	@$(MAKE) --no-print-directory FLAVOR=asan unit replay
+	@$(MAKE) --no-print-directory FLAVOR=asan e2e
+	@$(MAKE) --no-print-directory FLAVOR=release e2e
+
+layers: ## the layers' rule: base < model < os < config < run
+	sh tests/layers.sh
+
+$(B)/unit/%: tests/unit/%.c $(LIB) $(TLIB) Makefile
+	@mkdir -p $(@D)
+	$(CC) $(D_CFLAGS) -MF $@.d -o $@ $< $(LIB) $(TLIB) $(D_LDFLAGS) $(DEP_LIBS) -lcmocka
+
+unit: $(UNITS) ## unit tests of this flavour
+	@set -e; for t in $(UNITS); do $$t; done
+
+$(B)/replay/%: tests/fuzz/%.c tests/fuzz/replay.c $(LIB) $(TLIB) Makefile
+	@mkdir -p $(@D)
+	$(CC) $(D_CFLAGS) -MF $@.d -o $@ $< tests/fuzz/replay.c $(LIB) $(TLIB) $(D_LDFLAGS) $(DEP_LIBS)
+
+replay: $(REPLAYS) ## run the fuzzers' corpora once
+	@set -e; for t in $(REPLAYS); do $$t tests/fuzz/corpus/$$(basename $$t)/*; done
+
+e2e: all ## end-to-end tests of this flavour
+	@command -v $(PYTEST) >/dev/null || { echo "make e2e needs pytest: run 'make deps'"; exit 1; }
+	FLAVOR=$(FLAVOR) $(PYTEST) -q -p no:cacheprovider tests/e2e $(PYTEST_ARGS)
+
+asan: ## every test under address and undefined-behaviour sanitizers
+	@$(MAKE) --no-print-directory FLAVOR=asan unit replay e2e
+
+# ---------------------------------------------------------------- the rest
+.PHONY: clean help fmt
+fmt: ## let clang-format decide
+	clang-format -i $$(git ls-files '*.c' '*.h')
+clean: ## remove build/
+	rm -rf build
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+-include $(LIB_OBJ:.o=.d) $(HLIB_OBJ:.o=.d) $(TLIB_OBJ:.o=.d) $(PROG_SRC:%.c=$(B)/%.d) \
+         $(HANDLER_SRC:%.c=$(B)/static/%.d) $(UNITS:%=%.d) $(REPLAYS:%=%.d)

@@ -1,0 +1,47 @@
+#!/bin/sh
+# The folder is the layer: base < model < os < config < run.  A file includes its own layer and
+# those below it; handlers include handlers/common only; jansson, libevent stay in one layer each.
+set -eu
+cd "$(dirname "$0")/.."
+bad=0
+complain() { echo "layers: $1"; bad=1; }
+
+# ours FILES…: file:line:"path" of every include of our own, system headers aside.
+ours() { grep -nH '^#include "' "$@" /dev/null | sed 's/#include "\([^"]*\)".*/\1/'; }
+
+allowed=''
+for layer in base model os config run; do
+	allowed="$allowed daemon/$layer/"
+	for f in daemon/$layer/*.[ch]; do
+		[ -e "$f" ] || continue
+		ours "$f" | while IFS=: read -r file line path; do
+			ok=no
+			for prefix in $allowed; do
+				case $path in "$prefix"*) ok=yes ;; esac
+			done
+			[ $ok = yes ] || echo "$file:$line includes $path"
+		done
+	done
+done > "${TMPDIR:-/tmp}/layers.$$"
+for f in handlers/*.[ch] handlers/common/*.[ch]; do
+	[ -e "$f" ] || continue
+	ours "$f" | while IFS=: read -r file line path; do
+		case $path in handlers/common/*) ;; *) echo "$file:$line includes $path" ;; esac
+	done
+done >> "${TMPDIR:-/tmp}/layers.$$"
+if [ -e daemon/superctl.c ]; then
+	ours daemon/superctl.c | grep -v ':daemon/base/' >> "${TMPDIR:-/tmp}/layers.$$" || :
+fi
+while read -r what; do complain "$what"; done < "${TMPDIR:-/tmp}/layers.$$"
+rm -f "${TMPDIR:-/tmp}/layers.$$"
+
+# only LIBRARY-HEADER LAYER: who may include it.
+only() {
+	for f in $(grep -lE "#include <$1" daemon/*.[ch] daemon/*/*.[ch] handlers/*.[ch] handlers/*/*.[ch] 2>/dev/null); do
+		case $f in daemon/"$2"/*) ;; *) complain "$f includes $1, which belongs to daemon/$2/" ;; esac
+	done
+}
+only jansson.h config
+only event2/ run
+[ $bad = 0 ] && echo "layers: ok"
+exit $bad
