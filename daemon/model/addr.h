@@ -1,0 +1,64 @@
+/* Addresses: the text of `listen` to socket addresses and back.
+ * Pure: no DNS, no /etc/services, no sockets. */
+#ifndef MODEL_ADDR_H
+#define MODEL_ADDR_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+enum addr_kind {
+	ADDR_TCP,
+	ADDR_UNIX, /* stream; a path, or an abstract name */
+};
+
+struct addr {
+	enum addr_kind kind;
+	bool dual; /* in6 any, both families: IPV6_V6ONLY off, 0.0.0.0 where there is no IPv6 */
+	socklen_t len;
+	union {
+		struct sockaddr sa;
+		struct sockaddr_in in;
+		struct sockaddr_in6 in6;
+		struct sockaddr_un un;
+	};
+};
+
+#define ADDR_TEXT_MAX 160 /* enough for every addr_format */
+
+/* How many addresses one text stands for, at most: a range of all ports on two families. */
+#define ADDR_EXPAND_MAX (2 * 65536)
+
+/* Parses one `listen` text: "7000" (dual), "127.0.0.1:7000", "[::1]:7000", "*:7000" (dual),
+ * "localhost:7000" (two addresses), "7000-7099" and "127.0.0.1:7000-7099" (a range),
+ * "unix:/path", "unix:@abstract".  Port 0: the kernel chooses.
+ * Calls `each(addr, context)` for every address it stands for, in order.
+ * Returns NULL, or what is wrong, for a person (a static string, or text in `why`). */
+const char *addr_parse(const char *text, void (*each)(const struct addr *, void *), void *context,
+	char *why, size_t why_size);
+
+/* The address as text, in the form addr_parse takes; a v4-mapped peer reads as IPv4.
+ * Returns `out`. */
+char *addr_format(const struct addr *a, char out[ADDR_TEXT_MAX]);
+
+/* The host part alone ("127.0.0.1", "::1", "" for unix); v4-mapped reads as IPv4 (H7). */
+char *addr_format_host(const struct addr *a, char out[INET6_ADDRSTRLEN]);
+
+/* Port in host order; 0 for unix. */
+uint16_t addr_port(const struct addr *a);
+
+/* ::ffff:a.b.c.d becomes a.b.c.d (H7); everything else stays. */
+void addr_unmap(struct addr *a);
+
+/* True if two listeners cannot have both: same port and overlapping hosts, or the same path.
+ * Port 0 never clashes. */
+bool addr_clash(const struct addr *a, const struct addr *b);
+
+/* An order in which addresses that may clash stand in one run (same kind and port, or path);
+ * addr_group(a, b) == 0 means "compare these two with addr_clash".  For qsort. */
+int addr_group(const struct addr *a, const struct addr *b);
+
+#endif

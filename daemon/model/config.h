@@ -1,0 +1,27 @@
+/* A whole configuration, const once loaded.  One arena holds all of it. */
+#ifndef MODEL_CONFIG_H
+#define MODEL_CONFIG_H
+
+#include "daemon/base/log.h"
+#include "daemon/base/mem.h"
+#include "daemon/model/service.h"
+
+#include <stdint.h>
+
+struct config {
+	struct arena arena; /* owns everything below */
+	const char *path;   /* the file named on the command line; NULL for the one-liner */
+
+	struct log_options log;
+	uint32_t max_connections; /* all services together; 0 is no limit */
+	uint64_t stop_timeout_ms;
+	const char *const *handler_path; /* NULL-terminated, absolute folders */
+
+	const struct service *services; /* in the order of the file(s) */
+	size_t services_count;
+};
+
+/* Frees the configuration and everything it owns; NULL is fine. */
+void config_free(struct config *c);
+
+#endif

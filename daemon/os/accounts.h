@@ -1,0 +1,16 @@
+/* Names of users and groups to numbers, through NSS.  Only at load: a lookup may block (H16, H24). */
+#ifndef OS_ACCOUNTS_H
+#define OS_ACCOUNTS_H
+
+#include "daemon/base/mem.h"
+#include "daemon/model/service.h"
+
+/* A user by name or by number ("1000", which needs no entry).  Fills uid, gid, user, home, shell
+ * and the supplementary groups; strings and groups are put into the arena.
+ * Returns 0, or -1 with errno (ENOENT: there is none of that name). */
+int accounts_user(const char *name, struct arena *arena, struct identity *out);
+
+/* A group by name or number.  0, or -1 with errno (ENOENT). */
+int accounts_group(const char *name, gid_t *out);
+
+#endif
