@@ -1,0 +1,263 @@
+#include "daemon/base/log.h"
+
+#include "daemon/base/clock.h"
+#include "daemon/base/fd.h"
+#include "daemon/base/sink.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Room kept at the end of a line for the closing brace and newline. */
+#define TAIL 4
+
+static struct log_options options = { .target = LOG_STDERR, .level = LOG_NOTICE };
+
+int log_open(const struct log_options *o)
+{
+	if (sink_open(o->target, o->path) < 0)
+		return -1;
+	options = *o;
+	return 0;
+}
+
+int log_reopen(void)
+{
+	return sink_open(options.target, options.path);
+}
+
+bool log_on(enum log_level level)
+{
+	return level <= options.level;
+}
+
+bool log_flush(void)
+{
+	return sink_flush();
+}
+
+void log_drain(int wait_ms)
+{
+	sink_drain(wait_ms);
+}
+
+uint64_t log_dropped(void)
+{
+	return sink_dropped();
+}
+
+/* ---- building a line */
+
+static void put(struct log_line *l, const char *bytes, size_t n)
+{
+	size_t room = sizeof l->text - TAIL - l->len;
+
+	if (n > room)
+		n = room;
+	memcpy(l->text + l->len, bytes, n);
+	l->len += n;
+}
+
+/* All or nothing: an escape or a character is never cut in half by the end of the line. */
+static void put_whole(struct log_line *l, const char *bytes, size_t n)
+{
+	if (n <= sizeof l->text - TAIL - 8 - l->len)
+		put(l, bytes, n);
+}
+
+/* Length of the valid UTF-8 sequence at p, 0 if there is none (overlong, surrogate, cut). */
+static size_t utf8_length(const unsigned char *p, size_t n)
+{
+	static const unsigned char least[] = { 0, 0, 0, 0xa0, 0x90 };
+	size_t len = *p >= 0xc2 && *p <= 0xdf ? 2 : *p >= 0xe0 && *p <= 0xef ? 3 : *p >= 0xf0 && *p <= 0xf4 ? 4 : 0;
+
+	if (!len || len > n)
+		return 0;
+	for (size_t i = 1; i < len; i++)
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	if ((*p == 0xe0 || *p == 0xf0) && p[1] < least[len])
+		return 0;
+	if ((*p == 0xed && p[1] > 0x9f) || (*p == 0xf4 && p[1] > 0x8f))
+		return 0;
+	/* C1 controls are as able to move a terminal's cursor as C0 ones. */
+	if (*p == 0xc2 && p[1] < 0xa0)
+		return 0;
+	return len;
+}
+
+static void put_escaped(struct log_line *l, const unsigned char *p, size_t n)
+{
+	bool json = options.format == LOG_JSON;
+
+	for (size_t i = 0; i < n;) {
+		size_t len;
+		char e[8];
+
+		if (p[i] == '"' || p[i] == '\\') {
+			e[0] = '\\';
+			e[1] = (char)p[i++];
+			put_whole(l, e, 2);
+		} else if (p[i] >= 0x20 && p[i] < 0x7f) {
+			put_whole(l, (const char *)p + i++, 1);
+		} else if (p[i] >= 0x80 && (len = utf8_length(p + i, n - i))) {
+			put_whole(l, (const char *)p + i, len);
+			i += len;
+		} else if (json && p[i] < 0x80) {
+			put_whole(l, e, (size_t)snprintf(e, sizeof e, "\\u%04x", p[i]));
+			i++;
+		} else {
+			/* In JSON a byte that is no text becomes the text \xHH. */
+			put_whole(l, e, (size_t)snprintf(e, sizeof e, json ? "\\\\x%02x" : "\\x%02x", p[i]));
+			i++;
+		}
+	}
+}
+
+/* A value that reads the same without quotes goes without them. */
+static bool plain(const unsigned char *p, size_t n)
+{
+	if (n == 0)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (p[i] <= ' ' || p[i] >= 0x7f || p[i] == '"' || p[i] == '\\' || p[i] == '=')
+			return false;
+	return true;
+}
+
+static void put_key(struct log_line *l, const char *key)
+{
+	if (options.format == LOG_JSON) {
+		put(l, ",\"", 2);
+		put(l, key, strlen(key));
+		put(l, "\":", 2);
+	} else {
+		put(l, " ", 1);
+		put(l, key, strlen(key));
+		put(l, "=", 1);
+	}
+}
+
+void log_bytes(struct log_line *l, const char *key, const void *bytes, size_t len)
+{
+	if (!l->wanted)
+		return;
+	put_key(l, key);
+	if (options.format == LOG_TEXT && plain(bytes, len)) {
+		put_whole(l, bytes, len);
+		return;
+	}
+	put(l, "\"", 1);
+	put_escaped(l, bytes, len);
+	put(l, "\"", 1);
+}
+
+void log_str(struct log_line *l, const char *key, const char *value)
+{
+	if (value)
+		log_bytes(l, key, value, strlen(value));
+}
+
+void log_num(struct log_line *l, const char *key, int64_t value)
+{
+	char text[24];
+
+	if (!l->wanted)
+		return;
+	put_key(l, key);
+	put(l, text, (size_t)snprintf(text, sizeof text, "%" PRId64, value));
+}
+
+/* syslog and the journal stamp the time themselves. */
+static bool stamped_elsewhere(void)
+{
+	return options.target == LOG_SYSLOG || options.target == LOG_JOURNAL;
+}
+
+static void put_time(struct log_line *l)
+{
+	struct timeval now;
+	struct tm utc;
+	char text[40];
+	size_t n;
+
+	gettimeofday(&now, NULL);
+	gmtime_r(&now.tv_sec, &utc);
+	n = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc);
+	n += (size_t)snprintf(text + n, sizeof text - n, ".%03dZ", (int)(now.tv_usec / 1000));
+	put(l, text, n);
+}
+
+void log_begin(struct log_line *l, enum log_level level, const char *verb)
+{
+	static const char *const names[] = { "error", "notice", "info", "tour" };
+
+	l->wanted = log_on(level);
+	l->level = level;
+	l->len = 0;
+	if (!l->wanted)
+		return;
+	if (options.format == LOG_JSON) {
+		put(l, "{\"time\":\"", 9);
+		put_time(l);
+		put(l, "\",\"level\":\"", 11);
+		put(l, names[level], strlen(names[level]));
+		put(l, "\",\"event\":\"", 11);
+		put(l, verb, strlen(verb));
+		put(l, "\"", 1);
+		return;
+	}
+	if (!stamped_elsewhere()) {
+		put_time(l);
+		put(l, " ", 1);
+	}
+	put(l, verb, strlen(verb));
+}
+
+void log_end(struct log_line *l)
+{
+	static const int priorities[] = { 3, 5, 6, 7 }; /* as in syslog.h */
+
+	if (!l->wanted)
+		return;
+	if (options.format == LOG_JSON)
+		l->text[l->len++] = '}';
+	l->text[l->len++] = '\n';
+	sink_line(priorities[l->level], l->text, l->len);
+}
+
+void log_say(enum log_level level, const char *verb, const char *format, ...)
+{
+	struct log_line l;
+	char what[1024];
+	va_list ap;
+
+	if (!log_on(level))
+		return;
+	va_start(ap, format);
+	vsnprintf(what, sizeof what, format, ap);
+	va_end(ap);
+	log_begin(&l, level, verb);
+	log_str(&l, "what", what);
+	log_end(&l);
+}
+
+void fatal(const char *format, ...)
+{
+	char what[1024];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(what, sizeof what, format, ap);
+	va_end(ap);
+	if (options.target != LOG_STDERR)
+		log_say(LOG_ERROR, "stop", "%s", what);
+	log_drain(500);
+	dprintf(STDERR_FILENO, "superd: %s\n", what);
+	exit(111);
+}
