@@ -1,0 +1,58 @@
+#include "daemon/model/plan.h"
+
+#include <string.h>
+
+#define STEP(s) (UINT32_C(1) << (s))
+
+uint32_t plan_steps(const struct service *s, const struct host *h)
+{
+	uint32_t steps = STEP(STEP_SESSION) | STEP(STEP_FILES) | STEP(STEP_STDIN) | STEP(STEP_STDOUT) |
+		STEP(STEP_STDERR) | STEP(STEP_PRUNE) | STEP(STEP_SIGNALS) | STEP(STEP_EXEC);
+
+	if (h->nofile_raised)
+		steps |= STEP(STEP_NOFILE);
+	if (s->limits_count)
+		steps |= STEP(STEP_LIMITS);
+	if (s->nice)
+		steps |= STEP(STEP_NICE);
+	if (s->umask != h->umask)
+		steps |= STEP(STEP_UMASK);
+	if (s->chroot)
+		steps |= STEP(STEP_CHROOT) | STEP(STEP_ROOT);
+	/* Without root there is one identity, ours, and the groups cannot be set (H17). */
+	if (s->identity.set && h->root)
+		steps |= STEP(STEP_GROUPS) | STEP(STEP_GID) | STEP(STEP_UID);
+	/* superd itself stands in "/". */
+	if (strcmp(s->directory, "/") != 0)
+		steps |= STEP(STEP_DIRECTORY);
+	if (s->no_new_privs)
+		steps |= STEP(STEP_NO_NEW_PRIVS);
+	return steps;
+}
+
+const char *plan_step_name(enum step step)
+{
+	static const char *const names[STEP_COUNT] = {
+		[STEP_SESSION] = "setsid",
+		[STEP_FILES] = "close_range",
+		[STEP_STDIN] = "dup2",
+		[STEP_STDOUT] = "dup2",
+		[STEP_STDERR] = "dup2",
+		[STEP_PRUNE] = "close_range",
+		[STEP_NOFILE] = "setrlimit",
+		[STEP_LIMITS] = "setrlimit",
+		[STEP_NICE] = "setpriority",
+		[STEP_UMASK] = "umask",
+		[STEP_CHROOT] = "chroot",
+		[STEP_ROOT] = "chdir",
+		[STEP_GROUPS] = "setgroups",
+		[STEP_GID] = "setresgid",
+		[STEP_UID] = "setresuid",
+		[STEP_DIRECTORY] = "chdir",
+		[STEP_NO_NEW_PRIVS] = "prctl",
+		[STEP_SIGNALS] = "rt_sigprocmask",
+		[STEP_EXEC] = "execve",
+	};
+
+	return step < STEP_COUNT ? names[step] : "?";
+}
