@@ -1,0 +1,148 @@
+#include "daemon/model/quantity.h"
+
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+struct unit {
+	const char *name;
+	uint64_t scale;
+};
+
+/* The largest first: the first that divides a value makes its shortest text. */
+static const struct unit durations[] = {
+	{ "d", 86400000 },
+	{ "h", 3600000 },
+	{ "m", 60000 },
+	{ "s", 1000 },
+	{ "ms", 1 },
+	{ NULL, 0 },
+};
+static const struct unit sizes[] = {
+	{ "T", UINT64_C(1) << 40 },
+	{ "G", UINT64_C(1) << 30 },
+	{ "M", UINT64_C(1) << 20 },
+	{ "K", UINT64_C(1) << 10 },
+	{ "", 1 },
+	{ NULL, 0 },
+};
+
+#define FRACTION_DIGITS 9
+
+struct number {
+	uint64_t whole, fraction, fraction_scale;
+};
+
+/* Reads digits with an optional fraction; moves *text behind them. */
+static const char *read_number(const char **text, struct number *n)
+{
+	const char *p = *text;
+
+	*n = (struct number){ .fraction_scale = 1 };
+	if (*p == '-')
+		return "must not be negative";
+	if (*p < '0' || *p > '9')
+		return "does not begin with a number";
+	for (; *p >= '0' && *p <= '9'; p++) {
+		if (__builtin_mul_overflow(n->whole, 10, &n->whole) ||
+			__builtin_add_overflow(n->whole, (unsigned)(*p - '0'), &n->whole))
+			return "is too large";
+	}
+	if (*p == '.') {
+		int digits = 0;
+
+		for (p++; *p >= '0' && *p <= '9'; p++, digits++) {
+			if (digits == FRACTION_DIGITS)
+				return "has too many digits behind the point";
+			n->fraction = n->fraction * 10 + (unsigned)(*p - '0');
+			n->fraction_scale *= 10;
+		}
+		if (digits == 0)
+			return "has no digit behind the point";
+	}
+	*text = p;
+	return NULL;
+}
+
+/* n * scale, exactly.  The fraction's product needs 30 + 40 bits, so it is made in 128. */
+static const char *scaled(const struct number *n, uint64_t scale, uint64_t *out)
+{
+	unsigned __int128 part = (unsigned __int128)n->fraction * scale;
+	uint64_t whole;
+
+	if (part % n->fraction_scale)
+		return "is finer than superd counts";
+	if (__builtin_mul_overflow(n->whole, scale, &whole) ||
+		__builtin_add_overflow(whole, (uint64_t)(part / n->fraction_scale), out))
+		return "is too large";
+	return NULL;
+}
+
+static const char *read_quantity(const char *text, const struct unit *units, uint64_t plain,
+	const char *unknown, uint64_t *out)
+{
+	struct number n;
+	const char *wrong = read_number(&text, &n);
+
+	if (wrong)
+		return wrong;
+	if (!*text)
+		return scaled(&n, plain, out);
+	for (const struct unit *u = units; u->name; u++) {
+		if (strcmp(text, u->name) == 0)
+			return scaled(&n, u->scale, out);
+	}
+	return unknown;
+}
+
+const char *quantity_duration(const char *text, uint64_t *ms)
+{
+	return read_quantity(
+		text, durations, 1000, "has an unknown unit; known: ms, s, m, h, d", ms);
+}
+
+const char *quantity_size(const char *text, uint64_t *bytes)
+{
+	return read_quantity(text, sizes, 1, "has an unknown unit; known: K, M, G, T", bytes);
+}
+
+const char *quantity_seconds(double seconds, uint64_t *ms)
+{
+	double scaled_ms = seconds * 1000;
+
+	if (!(seconds >= 0))
+		return "must not be negative";
+	if (scaled_ms > 9e15) /* where doubles stop counting one by one */
+		return "is too large";
+	*ms = (uint64_t)(scaled_ms + 0.5);
+	if (*ms == 0 && seconds > 0)
+		return "is finer than superd counts";
+	return NULL;
+}
+
+static char *print_quantity(
+	uint64_t value, const struct unit *units, const char *zero, char out[QUANTITY_TEXT_MAX])
+{
+	const struct unit *u = units;
+
+	if (value == 0) {
+		snprintf(out, QUANTITY_TEXT_MAX, "%s", zero);
+		return out;
+	}
+	while (value % u->scale)
+		u++;
+	snprintf(out, QUANTITY_TEXT_MAX, "%" PRIu64 "%s", value / u->scale, u->name);
+	return out;
+}
+
+char *quantity_duration_text(uint64_t ms, char out[QUANTITY_TEXT_MAX])
+{
+	return print_quantity(ms, durations, "0s", out);
+}
+
+char *quantity_size_text(uint64_t bytes, char out[QUANTITY_TEXT_MAX])
+{
+	return print_quantity(bytes, sizes, "0", out);
+}
