@@ -91,7 +91,8 @@ static size_t utf8_length(const unsigned char *p, size_t n)
 	return len;
 }
 
-static void put_escaped(struct log_line *l, const unsigned char *p, size_t n)
+/* `quoted`: between quotes, so that these and backslashes are escaped too. */
+static void put_escaped(struct log_line *l, const unsigned char *p, size_t n, bool quoted)
 {
 	bool json = options.format == LOG_JSON;
 
@@ -99,7 +100,7 @@ static void put_escaped(struct log_line *l, const unsigned char *p, size_t n)
 		size_t len;
 		char e[8];
 
-		if (p[i] == '"' || p[i] == '\\') {
+		if (quoted && (p[i] == '"' || p[i] == '\\')) {
 			e[0] = '\\';
 			e[1] = (char)p[i++];
 			put_whole(l, e, 2);
@@ -153,7 +154,7 @@ void log_bytes(struct log_line *l, const char *key, const void *bytes, size_t le
 		return;
 	}
 	put(l, "\"", 1);
-	put_escaped(l, bytes, len);
+	put_escaped(l, bytes, len, true);
 	put(l, "\"", 1);
 }
 
@@ -171,6 +172,26 @@ void log_num(struct log_line *l, const char *key, int64_t value)
 		return;
 	put_key(l, key);
 	put(l, text, (size_t)snprintf(text, sizeof text, "%" PRId64, value));
+}
+
+void log_ms(struct log_line *l, const char *key, int64_t us)
+{
+	char text[32];
+
+	if (!l->wanted)
+		return;
+	put_key(l, key);
+	put(l, text, (size_t)snprintf(text, sizeof text, "%" PRId64 ".%03d", us / 1000, (int)(us % 1000)));
+}
+
+void log_text(struct log_line *l, const char *key, const char *value)
+{
+	if (options.format == LOG_JSON) {
+		log_str(l, key, value);
+	} else if (l->wanted) {
+		put(l, " ", 1);
+		put_escaped(l, (const unsigned char *)value, strlen(value), false);
+	}
 }
 
 /* syslog and the journal stamp the time themselves. */

@@ -58,6 +58,10 @@ void log_begin(struct log_line *l, enum log_level level, const char *verb);
 void log_str(struct log_line *l, const char *key, const char *value); /* NULL: no field */
 void log_bytes(struct log_line *l, const char *key, const void *bytes, size_t len);
 void log_num(struct log_line *l, const char *key, int64_t value);
+void log_ms(struct log_line *l, const char *key, int64_t us); /* microseconds as 12.345 */
+
+/* A value that is the line: without key and quotes in text, as any other in JSON. */
+void log_text(struct log_line *l, const char *key, const char *value);
 void log_end(struct log_line *l);
 
 /* A line with one field, `what`: for facts that are a sentence. */

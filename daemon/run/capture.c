@@ -1,0 +1,189 @@
+#include "daemon/run/capture.h"
+
+#include "daemon/base/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LINE_BYTES 2048 /* a longer line is logged in pieces */
+#define READ_BYTES 4096 /* a wake-up; a chatty handler must not starve the others */
+#define LAST_READS 16   /* READ_BYTES each: what a full pipe holds */
+
+struct capture {
+	struct daemon *daemon;
+	TAILQ_ENTRY(capture) all;
+	struct event event;
+	int read_fd, write_fd; /* write_fd: until the connection takes it */
+	const char *service;   /* borrowed from the configuration */
+	uint64_t conn;
+	pid_t pid;
+	bool orphan; /* its connection is closed: it frees itself */
+	size_t len; /* of `part`, a line whose end has not come yet */
+	char *part; /* owned; NULL until one is needed */
+};
+
+int capture_prepare(struct daemon *d)
+{
+	struct capture *c;
+	int ends[2];
+
+	if (d->spare_capture)
+		return 0;
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return -1;
+	/* Only our end: a handler expects a stderr that blocks. */
+	if (fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0) {
+		fd_close(&ends[0]);
+		fd_close(&ends[1]);
+		return -1;
+	}
+	c = mem_new(sizeof *c);
+	c->daemon = d;
+	c->read_fd = fd_high(ends[0]);
+	c->write_fd = ends[1];
+	TAILQ_INSERT_TAIL(&d->captures, c, all);
+	d->spare_capture = c;
+	return 0;
+}
+
+struct capture *capture_take(struct daemon *d, const struct conn *conn, int *write_fd)
+{
+	struct capture *c = d->spare_capture;
+
+	d->spare_capture = NULL;
+	c->service = conn->unit->service->name;
+	c->conn = conn->id;
+	*write_fd = c->write_fd;
+	c->write_fd = -1;
+	return c;
+}
+
+static void capture_free(struct capture *c)
+{
+	TAILQ_REMOVE(&c->daemon->captures, c, all);
+	if (c->event.ev_base)
+		event_del(&c->event);
+	fd_close(&c->read_fd);
+	fd_close(&c->write_fd);
+	free(c->part);
+	free(c);
+}
+
+static void tell(const struct capture *c, const char *line, size_t len)
+{
+	struct log_line l;
+
+	log_begin(&l, LOG_NOTICE, "stderr");
+	log_str(&l, "service", c->service);
+	log_num(&l, "conn", (int64_t)c->conn);
+	log_num(&l, "pid", c->pid);
+	log_bytes(&l, "line", line, len);
+	log_end(&l);
+}
+
+static void tell_part(struct capture *c)
+{
+	if (c->len)
+		tell(c, c->part, c->len);
+	c->len = 0;
+}
+
+static void keep_part(struct capture *c, const char *bytes, size_t n)
+{
+	if (!c->part)
+		c->part = mem_new(LINE_BYTES);
+	while (n) {
+		size_t room = LINE_BYTES - c->len, take = n < room ? n : room;
+
+		memcpy(c->part + c->len, bytes, take);
+		c->len += take;
+		bytes += take;
+		n -= take;
+		if (c->len == LINE_BYTES)
+			tell_part(c);
+	}
+}
+
+static void split_lines(struct capture *c, const char *bytes, size_t n)
+{
+	const char *end;
+
+	while (n && (end = memchr(bytes, '\n', n))) {
+		size_t len = (size_t)(end - bytes);
+
+		if (c->len || len > LINE_BYTES) {
+			keep_part(c, bytes, len);
+			tell_part(c);
+		} else {
+			tell(c, bytes, len);
+		}
+		bytes += len + 1;
+		n -= len + 1;
+	}
+	if (n)
+		keep_part(c, bytes, n);
+}
+
+/* As read(2): 0 is the end, and EAGAIN means there is nothing more now. */
+static ssize_t read_some(struct capture *c)
+{
+	char bytes[READ_BYTES];
+	ssize_t n = read(c->read_fd, bytes, sizeof bytes);
+
+	if (n > 0)
+		split_lines(c, bytes, (size_t)n);
+	return n;
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct capture *c = arg;
+
+	(void)fd;
+	(void)what;
+	start_after_wait(c->daemon->starter);
+	if (read_some(c) == 0) {
+		tell_part(c);
+		event_del(&c->event);
+		if (c->orphan)
+			capture_free(c);
+	}
+}
+
+void capture_begin(struct capture *c, pid_t pid)
+{
+	c->pid = pid;
+	event_assign(&c->event, c->daemon->base, c->read_fd, EV_READ | EV_PERSIST, on_readable, c);
+	/* If it cannot be polled, its lines come when the handler exits. */
+	event_add(&c->event, NULL);
+}
+
+void capture_end(struct capture *c)
+{
+	ssize_t n = 1;
+
+	for (int i = 0; i < LAST_READS && n > 0; i++)
+		n = read_some(c);
+	if (n > 0 || (n < 0 && errno == EAGAIN)) {
+		c->orphan = true;
+		return;
+	}
+	tell_part(c);
+	capture_free(c);
+}
+
+void captures_free(struct daemon *d)
+{
+	struct capture *c;
+
+	while ((c = TAILQ_FIRST(&d->captures))) {
+		for (int i = 0; i < LAST_READS && read_some(c) > 0; i++)
+			;
+		tell_part(c);
+		capture_free(c);
+	}
+	d->spare_capture = NULL;
+}

@@ -1,0 +1,28 @@
+/* A handler's stderr, line by line into the log (H19).
+ * A pipe for each connection, because a line must carry its connection even when a grandchild
+ * wrote it and is gone. */
+#ifndef RUN_CAPTURE_H
+#define RUN_CAPTURE_H
+
+#include "daemon/run/state.h"
+
+struct capture;
+
+/* Makes sure that a pipe for the next connection is at hand, so that the lack of descriptors is
+ * found before a client is accepted.  0, or -1 with errno. */
+int capture_prepare(struct daemon *d);
+
+/* Takes the prepared pipe for a connection.  *write_fd is the handler's end, the caller's. */
+struct capture *capture_take(struct daemon *d, const struct conn *c, int *write_fd);
+
+/* The handler has a pid now. */
+void capture_begin(struct capture *c, pid_t pid);
+
+/* The handler exited: what it wrote is logged.  If somebody else still holds the other end
+ * (a process left in the background), it goes on by itself until that one ends. */
+void capture_end(struct capture *c);
+
+/* At the end of superd: the last lines, then all are freed. */
+void captures_free(struct daemon *d);
+
+#endif

@@ -1,0 +1,296 @@
+#include "daemon/run/daemon.h"
+
+#include "daemon/base/fd.h"
+#include "daemon/os/limits.h"
+#include "daemon/run/capture.h"
+#include "daemon/run/leftover.h"
+#include "daemon/run/listener.h"
+#include "daemon/run/reaper.h"
+#include "daemon/run/reports.h"
+#include "daemon/run/state.h"
+#include "daemon/run/stop.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define LOG_RETRY_MS 100
+
+/* ---- signals
+ *
+ * They are blocked and read from a descriptor.  So superd has no signal handler at all, and a
+ * child that still shares our memory cannot run one; and every disposition is the default, which
+ * is what a handler should inherit (H14). */
+
+static int open_signals(void)
+{
+	static const int ours[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGCHLD };
+	sigset_t read_here, blocked;
+	int fd;
+
+	for (int n = 1; n < NSIG; n++)
+		if (n != SIGKILL && n != SIGSTOP)
+			signal(n, SIG_DFL);
+	sigemptyset(&read_here);
+	for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++)
+		sigaddset(&read_here, ours[i]);
+	blocked = read_here;
+	/* A log pipe without a reader is an error of write(2), not the end. */
+	sigaddset(&blocked, SIGPIPE);
+	sigprocmask(SIG_SETMASK, &blocked, NULL);
+	fd = signalfd(-1, &read_here, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (fd < 0)
+		fatal("signalfd: %m");
+	return fd_high(fd);
+}
+
+static void reopen_log(void)
+{
+	if (log_reopen() < 0)
+		log_say(LOG_ERROR, "error", "the log cannot be reopened: %m");
+}
+
+static void on_signal(evutil_socket_t fd, short what, void *arg)
+{
+	struct daemon *d = arg;
+	struct signalfd_siginfo info;
+
+	(void)what;
+	start_after_wait(d->starter);
+	while (read(fd, &info, sizeof info) == (ssize_t)sizeof info)
+		switch (info.ssi_signo) {
+		case SIGCHLD:
+			reap(d);
+			break;
+		case SIGTERM:
+			stop(d, "TERM");
+			break;
+		case SIGINT:
+			stop(d, "INT");
+			break;
+		case SIGUSR1:
+			reopen_log();
+			break;
+		case SIGHUP:
+			log_say(LOG_NOTICE, "reload-failed", "reload is not built yet; the configuration is unchanged");
+			break;
+		}
+}
+
+/* ---- start */
+
+static void on_wake(evutil_socket_t fd, short what, void *arg)
+{
+	struct daemon *d = arg;
+
+	(void)fd;
+	(void)what;
+	start_woken(d->starter);
+}
+
+static void watch(struct daemon *d)
+{
+	d->signal_event = event_new(d->base, d->signal_fd, EV_READ | EV_PERSIST, on_signal, d);
+	d->wake_event = event_new(d->base, start_wake_fd(d->starter), EV_READ | EV_PERSIST, on_wake, d);
+	if (!d->signal_event || !d->wake_event || event_add(d->signal_event, NULL) < 0 ||
+		event_add(d->wake_event, NULL) < 0)
+		fatal("cannot poll: %m");
+	reports_watch(d);
+}
+
+static struct event_base *base_new(void)
+{
+	struct event_config *options = event_config_new();
+	struct event_base *base = NULL;
+
+	if (options) {
+		/* One thread, and the environment has no say in how we poll. */
+		event_config_set_flag(options, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_IGNORE_ENV);
+		base = event_base_new_with_config(options);
+		event_config_free(options);
+	}
+	if (!base)
+		fatal("cannot make an event loop: %m");
+	return base;
+}
+
+static void find_host(struct host *h)
+{
+	h->root = geteuid() == 0;
+	h->umask = 022;
+	umask(h->umask);
+	h->nofile_raised = limits_raise_nofile(&h->nofile);
+}
+
+static void make_units(struct daemon *d)
+{
+	d->units = mem_array(d->config->services_count, sizeof *d->units);
+	for (size_t i = 0; i < d->config->services_count; i++) {
+		const struct service *s = &d->config->services[i];
+		struct unit *u = &d->units[d->units_count];
+
+		if (!s->enabled)
+			continue;
+		u->daemon = d;
+		u->service = s;
+		u->steps = plan_steps(s, &d->host);
+		TAILQ_INIT(&u->full);
+		d->units_count++;
+	}
+}
+
+/* `service address` a line, then the end: whoever started us may go on. */
+static void write_ready(const struct daemon *d, int fd)
+{
+	FILE *out = fdopen(fd, "w");
+	char text[ADDR_TEXT_MAX];
+
+	if (!out)
+		return;
+	for (size_t i = 0; i < d->units_count; i++) {
+		const struct unit *u = &d->units[i];
+
+		for (size_t k = 0; k < u->listeners_count; k++)
+			if (u->listeners[k].fd >= 0)
+				fprintf(out, "%s %s\n", u->service->name, addr_format(&u->listeners[k].addr, text));
+	}
+	if (fclose(out) != 0)
+		log_say(LOG_ERROR, "error", "the ready descriptor: %m");
+}
+
+static void tell_start(const struct daemon *d)
+{
+	struct log_line l;
+
+	log_begin(&l, LOG_NOTICE, "start");
+	log_str(&l, "version", SUPERD_VERSION);
+	log_num(&l, "pid", getpid());
+	log_str(&l, "config", d->config->path);
+	log_end(&l);
+}
+
+static void open_listeners(struct daemon *d, int ready_fd)
+{
+	size_t open = 0, wanted = 0;
+	struct log_line l;
+
+	for (size_t i = 0; i < d->units_count; i++) {
+		open += listeners_open(&d->units[i]);
+		wanted += d->units[i].listeners_count;
+	}
+	if (!open)
+		fatal("no address could be opened, nothing to serve");
+	log_begin(&l, LOG_NOTICE, "ready");
+	log_num(&l, "services", (int64_t)d->units_count);
+	log_num(&l, "listeners", (int64_t)open);
+	if (open < wanted)
+		log_num(&l, "missing", (int64_t)(wanted - open));
+	log_end(&l);
+	log_flush();
+	if (ready_fd >= 0)
+		write_ready(d, ready_fd);
+}
+
+/* ---- the loop */
+
+static void on_log_timer(evutil_socket_t fd, short what, void *arg)
+{
+	/* Nothing: the loop flushes before it waits. */
+	(void)fd;
+	(void)what;
+	(void)arg;
+}
+
+static void before_wait(struct daemon *d)
+{
+	const struct timeval soon = { 0, LOG_RETRY_MS * 1000 };
+
+	if (!log_flush() && !evtimer_pending(d->log_timer, NULL))
+		event_add(d->log_timer, &soon);
+	start_before_wait(d->starter);
+}
+
+static void loop(struct daemon *d)
+{
+	d->log_timer = evtimer_new(d->base, on_log_timer, NULL);
+	if (!d->log_timer)
+		fatal("cannot make a timer: %m");
+	while (!d->done) {
+		before_wait(d);
+		if (event_base_loop(d->base, EVLOOP_ONCE) < 0)
+			fatal("cannot wait for events: %m");
+		start_after_wait(d->starter);
+		stop_check(d);
+	}
+}
+
+static void free_event(struct event *e)
+{
+	if (e)
+		event_free(e);
+}
+
+static void daemon_free(struct daemon *d)
+{
+	for (size_t i = 0; i < d->units_count; i++)
+		listeners_close(&d->units[i]);
+	captures_free(d);
+	reports_free(d);
+	free_event(d->shortage_timer);
+	free_event(d->phase_timer);
+	free_event(d->log_timer);
+	free_event(d->signal_event);
+	free_event(d->wake_event);
+	event_base_free(d->base);
+	start_free(d->starter);
+	fd_close(&d->signal_fd);
+	free(d->units);
+	config_free(d->config);
+}
+
+static void set_log(const struct config *config, unsigned verbose)
+{
+	struct log_options o = config->log;
+	unsigned level = (unsigned)o.level + verbose;
+
+	o.level = level > LOG_TOUR ? LOG_TOUR : (enum log_level)level;
+	if (log_open(&o) < 0)
+		fatal("cannot open the log%s%s: %m", o.path ? " " : "", o.path ? o.path : "");
+}
+
+int daemon_run(struct config *config, const struct daemon_options *options)
+{
+	struct daemon d = { .config = config };
+	/* Out of the way of the two fixed numbers that start_new takes. */
+	int ready_fd = options->ready_fd < 0 ? -1 : fcntl(options->ready_fd, F_DUPFD_CLOEXEC, STEPS_WAKE_FD + 1);
+
+	if (options->ready_fd >= 0 && ready_fd < 0)
+		fatal("--ready-fd %d: %m", options->ready_fd);
+	fd_close(&(int){ options->ready_fd });
+	d.starter = start_new(geteuid() == 0);
+	set_log(config, options->verbose);
+	find_host(&d.host);
+	if (chdir("/") < 0)
+		fatal("chdir /: %m");
+	TAILQ_INIT(&d.captures);
+	TAILQ_INIT(&d.full);
+	TAILQ_INIT(&d.shortage);
+	d.signal_fd = open_signals();
+	leftover_adopt();
+	d.base = base_new();
+	watch(&d);
+	make_units(&d);
+	tell_start(&d);
+	open_listeners(&d, fd_high(ready_fd));
+	loop(&d);
+	log_say(LOG_NOTICE, "stop", "bye");
+	daemon_free(&d);
+	log_drain(200);
+	return d.exit_code;
+}

@@ -1,0 +1,130 @@
+#include "daemon/run/launch.h"
+
+#include "daemon/base/fd.h"
+#include "daemon/run/capture.h"
+#include "daemon/run/conns.h"
+#include "daemon/run/tour.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+int launch_prepare(struct unit *u)
+{
+	return u->service->stderr_to == STDERR_LOG ? capture_prepare(u->daemon) : 0;
+}
+
+/* What becomes the handler's fd 2.  -1 with errno if it cannot be opened. */
+static int open_stderr(struct conn *c, int connection)
+{
+	const struct service *s = c->unit->service;
+	int fd = -1;
+
+	switch (s->stderr_to) {
+	case STDERR_LOG:
+		c->capture = capture_take(c->unit->daemon, c, &fd);
+		return fd;
+	case STDERR_SOCKET:
+		return connection;
+	case STDERR_NULL:
+		return open("/dev/null", O_WRONLY | O_NOCTTY | O_CLOEXEC);
+	case STDERR_FILE:
+		/* Anew for each connection: logrotate needs no signal.  A fifo nobody reads must
+		 * not hold up the loop. */
+		fd = open(s->stderr_path,
+			O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0640);
+		if (fd >= 0)
+			fcntl(fd, F_SETFL, O_APPEND);
+		return fd;
+	}
+	return -1;
+}
+
+/* Asks the kernel only for what the listener does not know already. */
+static void find_ends(const struct listener *l, int fd, const struct addr *peer, struct ends *e)
+{
+	const struct addr *a = &l->addr;
+	bool any = a->kind == ADDR_TCP &&
+		(a->sa.sa_family == AF_INET ? a->in.sin_addr.s_addr == INADDR_ANY
+					    : IN6_IS_ADDR_UNSPECIFIED(&a->in6.sin6_addr));
+
+	e->credentials = false;
+	e->remote = *peer;
+	e->local = *a;
+	addr_unmap(&e->remote);
+	if (a->kind == ADDR_UNIX)
+		e->credentials = sock_credentials(fd, &e->pid, &e->uid, &e->gid);
+	if (!any)
+		return;
+	e->local.len = sizeof e->local.in6;
+	if (getsockname(fd, &e->local.sa, &e->local.len) < 0)
+		e->local.len = 0;
+	else
+		addr_unmap(&e->local);
+}
+
+static void make_plan(struct conn *c, int connection, int error)
+{
+	struct daemon *d = c->unit->daemon;
+
+	c->plan = (struct plan){
+		.service = c->unit->service,
+		.host = &d->host,
+		.envp = c->envp,
+		.steps = c->unit->steps,
+		.connection = connection,
+		.error = error,
+		.tour = log_on(LOG_TOUR),
+	};
+}
+
+static void tell_failed(const struct conn *c, const char *call, int error)
+{
+	struct log_line l;
+
+	log_begin(&l, LOG_ERROR, "exec-failed");
+	log_str(&l, "service", c->unit->service->name);
+	log_num(&l, "conn", (int64_t)c->id);
+	log_str(&l, "call", call);
+	log_str(&l, "error", strerror(error));
+	log_end(&l);
+}
+
+/* The exit status in the ledger of a handler that never was. */
+#define NOT_STARTED (126 << 8)
+
+int launch(struct listener *l, int fd, const struct addr *peer)
+{
+	struct conn *c = conn_new(l->unit, peer);
+	struct starter *starter = l->unit->daemon->starter;
+	struct ends e;
+	int error;
+	pid_t pid;
+
+	find_ends(l, fd, peer, &e);
+	c->peer = e.remote;
+	tour_accept(c, l->fd, fd);
+	error = open_stderr(c, fd);
+	if (error < 0) {
+		tell_failed(c, c->unit->service->stderr_path, errno);
+		close(fd);
+		conn_close(c, NOT_STARTED, NULL);
+		return 0;
+	}
+	env_build(c->unit->service, c->id, &e, c->env_text, c->envp);
+	make_plan(c, fd, error);
+	pid = start_child(starter, &c->plan);
+	if (pid < 0) {
+		int why = errno;
+
+		tell_failed(c, "clone", why);
+		conn_close(c, NOT_STARTED, NULL);
+		return why;
+	}
+	conn_started(c, pid, &e.local);
+	if (c->capture)
+		capture_begin(c->capture, pid);
+	tour_started(c);
+	return 0;
+}

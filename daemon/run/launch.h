@@ -1,0 +1,16 @@
+/* From an accepted connection to a running handler.  Decides everything before the child starts
+ * (invariant 3) and never reads the connection (invariant 1). */
+#ifndef RUN_LAUNCH_H
+#define RUN_LAUNCH_H
+
+#include "daemon/run/state.h"
+
+/* Gets what a start will need and may be short of.  0, or -1 with errno. */
+int launch_prepare(struct unit *u);
+
+/* Starts the handler of an accepted connection; takes `fd`.  `peer` is what accept said.
+ * Returns 0, or the errno of a shortage that makes it wise to wait before the next accept; the
+ * connection has then been closed, and that is logged. */
+int launch(struct listener *l, int fd, const struct addr *peer);
+
+#endif

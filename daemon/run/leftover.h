@@ -1,0 +1,21 @@
+/* Processes that a handler left behind in its own process group when it exited.  They may be
+ * meant (a job in the background); but when superd stops, stop means stop (H29, H31). */
+#ifndef RUN_LEFTOVER_H
+#define RUN_LEFTOVER_H
+
+#include "daemon/run/state.h"
+
+/* Makes superd the parent of its handlers' orphans, so that it learns of their end. */
+void leftover_adopt(void);
+
+/* A handler was reaped: remembers its process group if somebody is still in it. */
+void leftover_watch(struct daemon *d, pid_t group);
+
+/* Some orphan was reaped: forgets the groups that are empty now, before their number can be
+ * used again for somebody else. */
+void leftover_check(struct daemon *d);
+
+/* A signal to all groups that are left.  False if there is none. */
+bool leftover_kill(struct daemon *d, int signal);
+
+#endif

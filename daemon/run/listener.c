@@ -1,0 +1,307 @@
+#include "daemon/run/listener.h"
+
+#include "daemon/base/clock.h"
+#include "daemon/base/fd.h"
+#include "daemon/run/admit.h"
+#include "daemon/run/launch.h"
+#include "daemon/run/tour.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define ACCEPT_BATCH   16 /* a wake-up; a flood here must not starve the others (H4) */
+#define SHORTAGE_MS    200
+#define RETRY_FIRST_MS 250
+#define RETRY_LAST_MS  30000
+#define TELL_LISTENERS 64 /* more than these are told one by one only with -v */
+
+/* ---- waiting for room */
+
+static void wait_in(struct listener *l, struct waitlist *list)
+{
+	event_del(&l->event);
+	TAILQ_INSERT_TAIL(list, l, waiting);
+	l->waits_in = list;
+}
+
+static void wake(struct listener *l)
+{
+	TAILQ_REMOVE(l->waits_in, l, waiting);
+	l->waits_in = NULL;
+	event_add(&l->event, NULL);
+}
+
+static void wake_one(struct waitlist *list)
+{
+	if (!TAILQ_EMPTY(list))
+		wake(TAILQ_FIRST(list));
+}
+
+static void wake_all(struct waitlist *list)
+{
+	while (!TAILQ_EMPTY(list))
+		wake(TAILQ_FIRST(list));
+}
+
+static void tell_resume(struct unit *u)
+{
+	struct log_line l;
+
+	/* Told only if its suspension was: the two are a pair. */
+	if (u->pace.next_ms == 0 || u->pace.silent)
+		return;
+	log_begin(&l, LOG_NOTICE, "resume");
+	log_str(&l, "service", u->service->name);
+	log_end(&l);
+}
+
+/* One place came free, so one listener gets it; each has a client waiting.  If that client
+ * should not use the place, the next accept on any listener wakes the next. */
+void listeners_room(struct unit *u)
+{
+	struct daemon *d = u->daemon;
+
+	if (d->phase != PHASE_SERVE)
+		return;
+	if (!TAILQ_EMPTY(&u->full)) {
+		if (u->live == 0)
+			wake_all(&u->full);
+		else
+			wake_one(&u->full);
+		if (TAILQ_EMPTY(&u->full))
+			tell_resume(u);
+	}
+	if (d->live == 0)
+		wake_all(&d->full);
+	else
+		wake_one(&d->full);
+	wake_one(&d->shortage);
+}
+
+static void shortage_over(evutil_socket_t fd, short what, void *arg)
+{
+	struct daemon *d = arg;
+
+	(void)fd;
+	(void)what;
+	wake_all(&d->shortage);
+}
+
+static void tell_suspend(struct pace *pace, const char *service, const char *reason)
+{
+	struct log_line l;
+	uint32_t silent;
+
+	if (!pace_take(pace, clock_ms(), &silent))
+		return;
+	log_begin(&l, LOG_NOTICE, "suspend");
+	log_str(&l, "service", service);
+	log_str(&l, "reason", reason);
+	if (silent)
+		log_num(&l, "repeated", silent);
+	log_end(&l);
+}
+
+/* No descriptors, memory or processes: a level-triggered poll would spin (H3). */
+static void suspend_for_shortage(struct listener *l, int error)
+{
+	struct daemon *d = l->unit->daemon;
+	const struct timeval later = { 0, SHORTAGE_MS * 1000 };
+
+	tell_suspend(&d->shortage_pace, l->unit->service->name, strerrorname_np(error));
+	wait_in(l, &d->shortage);
+	event_add(d->shortage_timer, &later);
+}
+
+/* ---- accepting */
+
+/* What accept(2) may say of a connection that is already gone, or of the network (H5). */
+static bool transient(int error)
+{
+	switch (error) {
+	case ECONNABORTED:
+	case EPROTO:
+	case EINTR:
+	case ENETDOWN:
+	case ENOPROTOOPT:
+	case EHOSTDOWN:
+	case ENONET:
+	case EHOSTUNREACH:
+	case EOPNOTSUPP:
+	case ENETUNREACH:
+	case EPERM:
+	case ETIMEDOUT:
+		return true;
+	}
+	return false;
+}
+
+/* True if another connection may be accepted at once. */
+static bool accept_one(struct listener *l)
+{
+	struct unit *u = l->unit;
+	struct addr peer = { .kind = l->addr.kind, .len = sizeof peer.un };
+	int fd;
+
+	switch (admit_room(u)) {
+	case ROOM:
+		break;
+	case ROOM_SERVICE_FULL:
+		tell_suspend(&u->pace, u->service->name, "max_connections");
+		wait_in(l, &u->full);
+		return false;
+	case ROOM_TOTAL_FULL:
+		tell_suspend(&u->daemon->shortage_pace, u->service->name, "max_connections of all services");
+		wait_in(l, &u->daemon->full);
+		return false;
+	}
+	/* All that can fail for want of descriptors comes before the accept: once a client has been
+	 * accepted it is served. */
+	if (launch_prepare(u) < 0) {
+		suspend_for_shortage(l, errno);
+		return false;
+	}
+	fd = accept4(l->fd, &peer.sa, &peer.len, SOCK_CLOEXEC);
+	if (fd >= 0) {
+		int error = launch(l, fd, &peer);
+
+		if (error)
+			suspend_for_shortage(l, error);
+		return !error;
+	}
+	if (transient(errno))
+		return true;
+	if (errno != EAGAIN)
+		suspend_for_shortage(l, errno);
+	return false;
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct listener *l = arg;
+	struct unit *u = l->unit;
+
+	(void)fd;
+	(void)what;
+	start_after_wait(u->daemon->starter);
+	for (int i = 0; i < ACCEPT_BATCH; i++)
+		if (!accept_one(l))
+			break;
+	if (!TAILQ_EMPTY(&u->full) && admit_room(u) == ROOM)
+		wake_one(&u->full);
+}
+
+/* ---- opening and closing */
+
+static void tell_listen(const struct listener *l)
+{
+	bool many = l->unit->listeners_count > TELL_LISTENERS || l->unit->daemon->units_count > TELL_LISTENERS;
+	char text[ADDR_TEXT_MAX];
+	struct log_line line;
+
+	/* A port that the kernel chose is news in any case. */
+	if (l->wanted->kind == ADDR_TCP && addr_port(l->wanted) == 0)
+		many = false;
+	log_begin(&line, many ? LOG_INFO : LOG_NOTICE, "listen");
+	log_str(&line, "service", l->unit->service->name);
+	log_str(&line, "addr", addr_format(&l->addr, text));
+	log_end(&line);
+}
+
+static void tell_listen_failed(const struct listener *l, const char *call, int error)
+{
+	char text[ADDR_TEXT_MAX];
+	struct log_line line;
+
+	log_begin(&line, LOG_ERROR, "listen");
+	log_str(&line, "service", l->unit->service->name);
+	log_str(&line, "addr", addr_format(l->wanted, text));
+	log_str(&line, "call", call);
+	log_str(&line, "error", strerror(error));
+	log_num(&line, "retry_ms", l->retry_ms);
+	log_end(&line);
+}
+
+static void on_retry(evutil_socket_t fd, short what, void *arg);
+
+static void retry_later(struct listener *l)
+{
+	struct timeval later;
+
+	l->retry_ms = l->retry_ms == 0 ? RETRY_FIRST_MS : l->retry_ms * 2;
+	if (l->retry_ms > RETRY_LAST_MS)
+		l->retry_ms = RETRY_LAST_MS;
+	later = (struct timeval){ l->retry_ms / 1000, l->retry_ms % 1000 * 1000 };
+	if (!l->retry)
+		l->retry = evtimer_new(l->unit->daemon->base, on_retry, l);
+	event_add(l->retry, &later);
+}
+
+static bool listener_open(struct listener *l)
+{
+	struct unit *u = l->unit;
+	const char *call;
+
+	l->fd = sock_listen(l->wanted, u->service, &l->addr, &l->path, &call);
+	if (l->fd < 0) {
+		int error = errno;
+
+		retry_later(l);
+		tell_listen_failed(l, call, error);
+		return false;
+	}
+	l->retry_ms = 0;
+	event_assign(&l->event, u->daemon->base, l->fd, EV_READ | EV_PERSIST, on_readable, l);
+	if (event_add(&l->event, NULL) < 0)
+		fatal("cannot poll: %m");
+	tell_listen(l);
+	return true;
+}
+
+static void on_retry(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	listener_open(arg);
+}
+
+size_t listeners_open(struct unit *u)
+{
+	size_t open = 0;
+
+	if (!u->daemon->shortage_timer)
+		u->daemon->shortage_timer = evtimer_new(u->daemon->base, shortage_over, u->daemon);
+	u->listeners_count = u->service->listen_count;
+	u->listeners = mem_array(u->listeners_count, sizeof *u->listeners);
+	for (size_t i = 0; i < u->listeners_count; i++) {
+		struct listener *l = &u->listeners[i];
+
+		l->unit = u;
+		l->wanted = &u->service->listen[i];
+		open += listener_open(l);
+	}
+	return open;
+}
+
+void listeners_close(struct unit *u)
+{
+	for (size_t i = 0; i < u->listeners_count; i++) {
+		struct listener *l = &u->listeners[i];
+
+		if (l->retry)
+			event_free(l->retry);
+		if (l->fd < 0)
+			continue;
+		if (l->waits_in)
+			TAILQ_REMOVE(l->waits_in, l, waiting);
+		else
+			event_del(&l->event);
+		sock_unlink(&l->addr, &l->path);
+		fd_close(&l->fd);
+	}
+	free(u->listeners);
+	u->listeners = NULL;
+	u->listeners_count = 0;
+}

@@ -1,0 +1,91 @@
+#include "daemon/run/stop.h"
+
+#include "daemon/run/deadline.h"
+#include "daemon/run/leftover.h"
+#include "daemon/run/listener.h"
+
+#include <signal.h>
+
+#define LEFTOVER_GRACE_MS 1000
+#define AFTER_KILL_MS	  2000 /* a process that KILL does not end hangs in the kernel */
+
+static void tell(struct daemon *d, const char *phase, const char *signal)
+{
+	struct log_line l;
+
+	log_begin(&l, LOG_NOTICE, "stop");
+	log_str(&l, "phase", phase);
+	log_str(&l, "signal", signal);
+	log_num(&l, "live", d->live);
+	log_end(&l);
+}
+
+static void on_phase_over(evutil_socket_t fd, short what, void *arg);
+
+static void set_timer(struct daemon *d, uint64_t ms)
+{
+	struct timeval t = { (time_t)(ms / 1000), (suseconds_t)(ms % 1000 * 1000) };
+
+	if (!d->phase_timer)
+		d->phase_timer = evtimer_new(d->base, on_phase_over, d);
+	event_add(d->phase_timer, &t);
+}
+
+/* Each handler has its own grace; the timer is behind the longest. */
+static void end_handlers(struct daemon *d, const char *signal)
+{
+	uint64_t longest_ms = LEFTOVER_GRACE_MS;
+	struct conn *c, *next;
+
+	d->phase = PHASE_END;
+	tell(d, "terminate", signal);
+	HASH_ITER (hh, d->conns, c, next) {
+		deadline_end(c);
+		if (c->unit->service->kill_grace_ms > longest_ms)
+			longest_ms = c->unit->service->kill_grace_ms;
+	}
+	leftover_kill(d, SIGTERM);
+	set_timer(d, d->live ? longest_ms + AFTER_KILL_MS : LEFTOVER_GRACE_MS);
+}
+
+static void on_phase_over(evutil_socket_t fd, short what, void *arg)
+{
+	struct daemon *d = arg;
+
+	(void)fd;
+	(void)what;
+	if (d->phase == PHASE_DRAIN) {
+		end_handlers(d, NULL);
+		return;
+	}
+	leftover_kill(d, SIGKILL);
+	d->done = true;
+}
+
+void stop(struct daemon *d, const char *signal)
+{
+	switch (d->phase) {
+	case PHASE_SERVE:
+		d->phase = PHASE_DRAIN;
+		tell(d, "drain", signal);
+		for (size_t i = 0; i < d->units_count; i++)
+			listeners_close(&d->units[i]);
+		set_timer(d, d->config->stop_timeout_ms);
+		break;
+	case PHASE_DRAIN:
+		end_handlers(d, signal);
+		break;
+	case PHASE_END:
+		break;
+	}
+}
+
+void stop_check(struct daemon *d)
+{
+	if (d->phase == PHASE_SERVE || d->live)
+		return;
+	if (!d->leftovers)
+		d->done = true;
+	else if (d->phase == PHASE_DRAIN)
+		end_handlers(d, NULL);
+}
