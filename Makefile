@@ -160,12 +160,12 @@ serve: all
 .PHONY: check check-all layers unit replay e2e asan cov fuzz
 check: deps ## the same set-up, then every test, plain and under sanitizers
 	@$(MAKE) --no-print-directory check-all
-check-all: layers
+check-all: layers man-lint
 	@$(MAKE) --no-print-directory FLAVOR=asan unit replay
 	@$(MAKE) --no-print-directory FLAVOR=asan e2e
 	@$(MAKE) --no-print-directory FLAVOR=release e2e
 
-layers: ## the layers' rule: base < model < os < config < run
+layers: ## the rule of the layers: base < model < os < config < run
 	sh tests/layers.sh
 
 $(B)/unit/%: tests/unit/%.c $(LIB) $(TLIB) Makefile
@@ -188,6 +188,73 @@ e2e: all ## end-to-end tests of this flavour
 
 asan: ## every test under address and undefined-behaviour sanitizers
 	@$(MAKE) --no-print-directory FLAVOR=asan unit replay e2e
+
+cov: ## line coverage of the unit and end-to-end tests
+	@$(MAKE) --no-print-directory deps-lint
+	rm -rf build/cov
+	@$(MAKE) --no-print-directory FLAVOR=cov unit e2e
+	gcovr -r . --object-directory build/cov -e tests --print-summary --html-details build/cov/report.html
+
+FUZZ_SECONDS ?= 60
+$(B)/fuzz/%: tests/fuzz/%.c $(LIB_SRC) $(HCOMMON_SRC)
+	@mkdir -p $(@D)
+	$(CLANG) -g -O1 -fsanitize=fuzzer,address,undefined $(DEFS) $(DEP_CFLAGS) -I. -o $@ $^ $(DEP_LIBS)
+
+fuzz: $(FUZZERS) ## fuzz each parser for FUZZ_SECONDS; new inputs go to build/
+	@set -e; for f in $(FUZZERS); do n=$$(basename $$f); mkdir -p build/corpus/$$n; \
+		d=tests/fuzz/$$n.dict; \
+		$$f -max_total_time=$(FUZZ_SECONDS) -timeout=5 $$( [ -f $$d ] && echo -dict=$$d ) \
+			build/corpus/$$n tests/fuzz/corpus/$$n; done
+
+# ---------------------------------------------------------------- speed
+.PHONY: bench bench-peers
+bench: all ## superd beside the bare loop and the installed peers; BENCH_ARGS="main --rounds 8"
+	/usr/bin/python3 tests/bench/bench.py $(BENCH_ARGS)
+bench-peers: ## fetch and build the peers to compare with, into build/peers
+	sh tests/bench/peers.sh build/peers
+
+# ---------------------------------------------------------------- lint
+.PHONY: lint man-lint schema
+lint: deps-lint man-lint layers ## clang-tidy, cppcheck, shellcheck, mandoc, layers, format
+	clang-format --dry-run -Werror $$(git ls-files '*.c' '*.h')
+	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr --suppress=missingIncludeSystem \
+		--enable=warning,portability,performance -I. $(DEFS) daemon handlers
+	clang-tidy --quiet $(LIB_SRC) $(PROG_SRC) $(HANDLER_SRC) $(HCOMMON_SRC) -- -std=gnu11 $(DEFS) $(DEP_CFLAGS) -I. \
+		-DSUPERD_DATA_DIR='""'
+	shellcheck -s sh tests/layers.sh tests/bench/peers.sh
+	shellcheck .ci/run
+
+man-lint:
+	@out=$$(mandoc -T lint -W warning $(MAN_SRC) 2>&1); [ -z "$$out" ] || { echo "$$out"; exit 1; }
+	@echo "man pages: ok"
+
+schema: all ## write etc/services.schema.json anew from the table of keys
+	$(B)/superd --schema > etc/services.schema.json
+
+# ---------------------------------------------------------------- installing
+.PHONY: install uninstall dist
+MAN_SECTIONS := $(sort $(foreach m,$(MAN_SRC),$(subst .,,$(suffix $(m)))))
+
+install: all ## into DESTDIR and PREFIX; an existing configuration is left alone
+	$(INSTALL) -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(HANDLERDIR) $(DESTDIR)$(DATADIR) \
+		$(DESTDIR)$(CONFDIR)/services.d $(foreach n,$(MAN_SECTIONS),$(DESTDIR)$(MANDIR)/man$(n))
+	$(INSTALL) -m 755 $(PROGS) $(DESTDIR)$(SBINDIR)/
+	$(INSTALL) -m 755 $(HANDLERS) $(DESTDIR)$(HANDLERDIR)/
+	$(INSTALL) -m 644 etc/mime.types etc/services.schema.json $(DESTDIR)$(DATADIR)/
+	for m in $(MAN_SRC); do $(INSTALL) -m 644 $$m $(DESTDIR)$(MANDIR)/man$${m##*.}/; done
+	[ -e $(DESTDIR)$(CONFDIR)/services.json ] || \
+		$(INSTALL) -m 644 etc/installed.json $(DESTDIR)$(CONFDIR)/services.json
+	for f in etc/services.d/*.json; do \
+		[ -e $(DESTDIR)$(CONFDIR)/services.d/$${f##*/} ] || \
+			$(INSTALL) -m 644 $$f $(DESTDIR)$(CONFDIR)/services.d/; done
+
+uninstall: ## take away what install brought, but for the configuration
+	rm -f $(PROGS:$(B)/%=$(DESTDIR)$(SBINDIR)/%)
+	rm -rf $(DESTDIR)$(HANDLERDIR) $(DESTDIR)$(DATADIR)
+	for m in $(MAN_SRC); do rm -f $(DESTDIR)$(MANDIR)/man$${m##*.}/$${m##*/}; done
+
+dist: ## superd-VERSION.tar.gz of what git tracks
+	git archive --prefix=superd-$(VERSION)/ -o superd-$(VERSION).tar.gz HEAD
 
 # ---------------------------------------------------------------- the rest
 .PHONY: clean help fmt
