@@ -49,8 +49,12 @@ static __attribute__((format(printf, 1, 2))) void say(const char *format, ...)
 /* Names come from the peer and the file system: no control byte of theirs reaches a terminal. */
 static void say_plain(const char *text)
 {
-	for (; *text; text++)
-		say(isprint((unsigned char)*text) ? "%c" : "\\x%02x", (unsigned char)*text);
+	for (; *text; text++) {
+		if (!isprint((unsigned char)*text))
+			say("\\x%02x", (unsigned char)*text);
+		else if (page.len + 1 < sizeof(page.text))
+			page.text[page.len++] = *text;
+	}
 }
 
 static void name_address(char out[NAME_SIZE], const struct sockaddr_storage *a, socklen_t len)
@@ -269,33 +273,33 @@ static void say_identity(void)
 	say("\n");
 }
 
-static bool is_blocked(int sig)
-{
-	sigset_t set;
-
-	sigprocmask(SIG_SETMASK, NULL, &set);
-	return sigismember(&set, sig) == 1;
-}
-
-static bool is_ignored(int sig)
-{
-	struct sigaction now;
-
-	return sigaction(sig, NULL, &now) == 0 && now.sa_handler == SIG_IGN;
-}
-
-static void say_signals(const char *title, bool (*is)(int))
+static void say_signals(const char *title, const sigset_t *set)
 {
 	bool any = false;
 
 	say("  %s:", title);
 	for (int sig = 1; sig < _NSIG; sig++) {
-		if (is(sig)) {
+		if (sigismember(set, sig) == 1) {
 			say("%s %d (%s)", any ? "," : "", sig, strsignal(sig));
 			any = true;
 		}
 	}
 	say(any ? "\n" : " none\n");
+}
+
+static void say_all_signals(void)
+{
+	sigset_t blocked, ignored;
+	struct sigaction now;
+
+	sigprocmask(SIG_SETMASK, NULL, &blocked);
+	sigemptyset(&ignored);
+	for (int sig = 1; sig < _NSIG; sig++)
+		if (sigaction(sig, NULL, &now) == 0 && now.sa_handler == SIG_IGN)
+			sigaddset(&ignored, sig);
+	say("\nSignals: all at their default, but for these.\n");
+	say_signals("blocked", &blocked);
+	say_signals("ignored", &ignored);
 }
 
 static void say_limit(const char *name, int resource)
@@ -315,9 +319,7 @@ int main(void)
 	say_descriptors();
 	say_environment();
 	say_identity();
-	say("\nSignals: all at their default, but for these.\n");
-	say_signals("blocked", is_blocked);
-	say_signals("ignored", is_ignored);
+	say_all_signals();
 	say("\nLimits: how much it may use.\n");
 	say_limit("open descriptors", RLIMIT_NOFILE);
 	say_limit("processes of this user", RLIMIT_NPROC);

@@ -331,11 +331,7 @@ static int scan(struct http_request *r, const char *buf)
 
 void http_init(struct http_request *r)
 {
-	/* All but the table of fields, which is long and guarded by its count. */
-	size_t at = offsetof(struct http_request, fields);
-
 	memset(r, 0, offsetof(struct http_request, field));
-	memset((char *)r + at, 0, sizeof(*r) - at);
 }
 
 int http_parse(struct http_request *r, const char *buf, size_t len)
