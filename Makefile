@@ -263,7 +263,7 @@ fmt: ## let clang-format decide
 clean: ## remove build/
 	rm -rf build
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 -include $(LIB_OBJ:.o=.d) $(HLIB_OBJ:.o=.d) $(TLIB_OBJ:.o=.d) $(PROG_SRC:%.c=$(B)/%.d) \
          $(HANDLER_SRC:%.c=$(B)/static/%.d) $(UNITS:%=%.d) $(REPLAYS:%=%.d)
