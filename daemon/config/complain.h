@@ -4,6 +4,7 @@
 
 #include "daemon/base/mem.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 
 struct complaint {
@@ -22,7 +23,11 @@ struct complaints {
 void complain(struct complaints *c, const char *file, unsigned line, unsigned column,
 	const char *format, ...) __attribute__((format(printf, 5, 6)));
 
-/* Prints them sorted, one a line: `file:line:column: text`. */
+/* The same for a caller that is printf-like itself. */
+void complain_list(struct complaints *c, const char *file, unsigned line, unsigned column,
+	const char *format, va_list ap) __attribute__((format(printf, 5, 0)));
+
+/* Prints them sorted, one a line, each once: `file:line:column: text`. */
 void complaints_print(struct complaints *c, FILE *out);
 
 void complaints_free(struct complaints *c);

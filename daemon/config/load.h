@@ -10,6 +10,15 @@
  * least one complaint added.  `complaints` may also hold warnings beside a configuration. */
 struct config *load_file(const char *path, struct complaints *complaints);
 
+/* The same, with KEY=VALUE texts (NULL-terminated) that are set in every service, over what the
+ * file says; complaints about them carry "-o" as their place. */
+struct config *load_file_with(
+	const char *path, char *const *options, struct complaints *complaints);
+
+/* The same from memory, as if it had been read from `path`. */
+struct config *load_text(
+	const char *path, const char *text, size_t len, struct complaints *complaints);
+
 /* One-liner: `superd -l ADDR … -o KEY=VALUE … -- PROG ARG …`.  Arrays are NULL-terminated.
  * A VALUE that is JSON is taken as JSON, anything else as a string; keys are service keys.
  * The service is named after PROG.  Complaints carry "-l", "-o" or "--" as their place. */

@@ -1,0 +1,238 @@
+#include "daemon/config/build.h"
+
+#include "daemon/base/mem.h"
+#include "daemon/config/environ.h"
+#include "daemon/config/identity.h"
+#include "daemon/config/program.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const struct place *place_of_value(const struct draft *d, const char *key)
+{
+	return &d->places[schema_find(schema_service, key) - schema_service];
+}
+
+bool draft_has(const struct draft *d, const char *key)
+{
+	return place_of_value(d, key)->file;
+}
+
+void draft_complain(
+	struct loader *l, const struct draft *d, const char *key, const char *format, ...)
+{
+	const struct place *at = place_of_value(d, key);
+	va_list ap;
+	char *what;
+
+	va_start(ap, format);
+	if (vasprintf(&what, format, ap) < 0)
+		abort();
+	va_end(ap);
+	loader_complain(l, at->file ? at : &d->name, key, "%s", what);
+	free(what);
+}
+
+/* ---- what is run ---- */
+
+/* A path is relative to the file that names it; inside a chroot, to its root. */
+static char *inside(const struct draft *d, const char *key, const char *path)
+{
+	if (path[0] == '/')
+		return mem_dup(path);
+	if (!d->s.chroot)
+		return file_path(place_of_value(d, key)->file, path);
+	return mem_print("/%s", strcmp(path, ".") ? path : "");
+}
+
+static const char *resolve(
+	struct loader *l, const struct draft *d, const char *key, const char *name)
+{
+	const char *why, *path;
+	char *whole = strchr(name, '/') ? inside(d, key, name) : mem_dup(name);
+
+	path = program_find(l, whole, d->s.chroot, &why);
+	if (!path) {
+		if (d->s.enabled)
+			draft_complain(l, d, key, "%s", why);
+		path = loader_text(l, whole);
+	}
+	free(whole);
+	return path;
+}
+
+/* Services that run the same share the array: many are alike. */
+static const char *const *share_argv(struct loader *l, struct list *argv)
+{
+	if (l->services_count) {
+		const char *const *before = l->services[l->services_count - 1].argv;
+		size_t i = 0;
+
+		while (before && i < argv->count && before[i] == argv->items[i])
+			i++;
+		if (before && i == argv->count && !before[i]) {
+			free(argv->items);
+			return before;
+		}
+	}
+	return list_done(argv, &l->config->arena).items;
+}
+
+static void build_program(struct loader *l, struct draft *d)
+{
+	struct list argv = { 0 };
+	bool shell = draft_has(d, "shell");
+
+	if (!shell && !draft_has(d, "exec")) {
+		draft_complain(l, d, "exec", "is missing; a service has either exec or shell");
+		return;
+	}
+	if (shell && draft_has(d, "exec")) {
+		draft_complain(l, d, "shell", "a service has either exec or shell, not both");
+		return;
+	}
+	if (shell ? !d->shell : !d->exec.count)
+		return; /* it was complained about */
+	if (!shell && !*d->exec.items[0]) {
+		draft_complain(l, d, "exec", "the program's name is empty");
+		return;
+	}
+	d->s.program =
+		shell ? resolve(l, d, "shell", "/bin/sh") : resolve(l, d, "exec", d->exec.items[0]);
+	list_add(&argv, d->argv0 ? d->argv0 : d->s.program);
+	if (shell) {
+		list_add(&argv, loader_text(l, "-c"));
+		list_add(&argv, d->shell);
+	}
+	for (size_t i = 1; !shell && i < d->exec.count; i++)
+		list_add(&argv, d->exec.items[i]);
+	d->s.argv = share_argv(l, &argv);
+}
+
+/* ---- where it is run ---- */
+
+static void check_folder(struct loader *l, const struct draft *d, const char *key, const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		draft_complain(l, d, key, "'%s': %s", path,
+			errno == ENOENT ? "there is no such directory" : strerror(errno));
+	else if (!S_ISDIR(st.st_mode))
+		draft_complain(l, d, key, "'%s' is not a directory", path);
+}
+
+static void build_folders(struct loader *l, struct draft *d)
+{
+	char *path;
+
+	if (!*d->directory) {
+		draft_complain(l, d, "directory", "the path is empty");
+		return;
+	}
+	path = inside(d, "directory", d->directory);
+	d->s.directory = loader_text(l, path);
+	free(path);
+	if (!d->s.enabled)
+		return;
+	if (!d->s.chroot)
+		check_folder(l, d, "directory", d->s.directory);
+	else if (geteuid() != 0)
+		draft_complain(l, d, "chroot", "only root can do this");
+	else
+		check_folder(l, d, "chroot", d->s.chroot);
+}
+
+/* ---- what superd may do ---- */
+
+static void check_nice(struct loader *l, const struct draft *d)
+{
+	struct rlimit own = { 0, 0 };
+
+	if (d->s.nice >= 0 || geteuid() == 0)
+		return;
+	getrlimit(RLIMIT_NICE, &own);
+	if (own.rlim_cur == RLIM_INFINITY || 20 - d->s.nice <= (long)own.rlim_cur)
+		return;
+	draft_complain(l, d, "nice", "only root can go below 0");
+}
+
+/* No process, not even root's, may have more descriptors than this. */
+static rlim_t most_descriptors(struct loader *l)
+{
+	unsigned long long n;
+	FILE *f;
+
+	if (l->nr_open)
+		return l->nr_open;
+	l->nr_open = RLIM_INFINITY;
+	f = fopen("/proc/sys/fs/nr_open", "re");
+	if (f && fscanf(f, "%llu", &n) == 1 && n > 0)
+		l->nr_open = n;
+	if (f)
+		fclose(f);
+	return l->nr_open;
+}
+
+static const char *limit_name(int resource)
+{
+	const struct key *k = schema_rlimits;
+
+	while (k->name && k->offset != (size_t)resource)
+		k++;
+	return k->name ? k->name : "?";
+}
+
+static void check_limits(struct loader *l, const struct draft *d)
+{
+	for (size_t i = 0; i < d->s.limits_count; i++) {
+		const struct limit *limit = &d->s.limits[i];
+		struct rlimit own;
+
+		if (limit->resource == RLIMIT_NOFILE && limit->value.rlim_max > most_descriptors(l))
+			draft_complain(l, d, "rlimits",
+				"nofile: no process may have more than %llu (fs.nr_open)",
+				(unsigned long long)most_descriptors(l));
+		else if (geteuid() != 0 &&
+			 getrlimit((__rlimit_resource_t)limit->resource, &own) == 0 &&
+			 limit->value.rlim_max > own.rlim_max)
+			draft_complain(l, d, "rlimits",
+				"%s: only root can go above superd's own hard limit, %llu",
+				limit_name(limit->resource), (unsigned long long)own.rlim_max);
+	}
+}
+
+/* ---- all of it ---- */
+
+static void check_listen(struct loader *l, struct draft *d)
+{
+	bool unix_socket = false;
+
+	if (!draft_has(d, "listen")) {
+		draft_complain(l, d, "listen", "is missing; it says where the service is found");
+		return;
+	}
+	for (size_t i = 0; i < d->s.listen_count; i++)
+		unix_socket |= d->s.listen[i].kind == ADDR_UNIX && d->s.listen[i].un.sun_path[0];
+	if (!unix_socket && d->s.socket.owner_set && d->s.listen_count)
+		draft_complain(l, d, d->socket_user ? "socket_user" : "socket_group",
+			"only a unix socket with a path has an owner");
+}
+
+void build_service(struct loader *l, struct draft *d)
+{
+	identity_build(l, d);
+	check_listen(l, d);
+	build_program(l, d);
+	build_folders(l, d);
+	environ_build(l, d);
+	d->s.stderr_to = d->stderr_sink.path ? STDERR_FILE : (enum stderr_to)d->stderr_sink.word;
+	d->s.stderr_path = d->stderr_sink.path;
+	if (!d->s.enabled)
+		return;
+	check_nice(l, d);
+	check_limits(l, d);
+}

@@ -1,0 +1,87 @@
+#include "daemon/config/complain.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+void complain(struct complaints *c, const char *file, unsigned line, unsigned column,
+	const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	complain_list(c, file, line, column, format, ap);
+	va_end(ap);
+}
+
+void complain_list(struct complaints *c, const char *file, unsigned line, unsigned column,
+	const char *format, va_list ap)
+{
+	va_list again;
+	char *text;
+	int n;
+
+	va_copy(again, ap);
+	n = vsnprintf(NULL, 0, format, again);
+	va_end(again);
+	text = arena_new(&c->arena, n < 0 ? 1 : (size_t)n + 1);
+	if (n > 0)
+		vsnprintf(text, (size_t)n + 1, format, ap);
+
+	c->list = mem_reserve(c->list, &c->cap, c->count + 1, sizeof *c->list);
+	/* Many complaints, few files: the name is kept once for each run of them. */
+	if (c->count && strcmp(c->list[c->count - 1].file, file) == 0)
+		file = c->list[c->count - 1].file;
+	else
+		file = arena_dup(&c->arena, file);
+	c->list[c->count++] = (struct complaint){ file, line, column, text };
+}
+
+static int by_place(const void *left, const void *right)
+{
+	const struct complaint *a = left, *b = right;
+	int order = strcmp(a->file, b->file);
+
+	if (order == 0 && a->line != b->line)
+		order = a->line < b->line ? -1 : 1;
+	if (order == 0 && a->column != b->column)
+		order = a->column < b->column ? -1 : 1;
+	return order ? order : strcmp(a->text, b->text);
+}
+
+/* A peer of the admin may have put control characters into a name; a terminal must not act. */
+static void print_text(const char *text, FILE *out)
+{
+	for (; *text; text++) {
+		if ((unsigned char)*text < ' ' || *text == 0x7f)
+			fprintf(out, "\\x%02x", (unsigned char)*text);
+		else
+			fputc(*text, out);
+	}
+}
+
+void complaints_print(struct complaints *c, FILE *out)
+{
+	if (c->count)
+		qsort(c->list, c->count, sizeof *c->list, by_place);
+	for (size_t i = 0; i < c->count; i++) {
+		const struct complaint *one = &c->list[i];
+
+		/* What `defaults` got wrong is found again in every service: said once. */
+		if (i && by_place(one - 1, one) == 0)
+			continue;
+		print_text(one->file, out);
+		if (one->line)
+			fprintf(out, ":%u:%u", one->line, one->column);
+		fputs(": ", out);
+		print_text(one->text, out);
+		fputc('\n', out);
+	}
+}
+
+void complaints_free(struct complaints *c)
+{
+	free(c->list);
+	arena_free(&c->arena);
+	*c = (struct complaints){ 0 };
+}

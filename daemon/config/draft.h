@@ -1,0 +1,54 @@
+/* What the keys of a file are read into, before it is checked as a whole (build.h).
+ * The schema's offsets point in here.  Lives as long as one service is being read. */
+#ifndef CONFIG_DRAFT_H
+#define CONFIG_DRAFT_H
+
+#include "daemon/base/log.h"
+#include "daemon/config/file.h"
+#include "daemon/config/schema.h"
+#include "daemon/model/service.h"
+
+struct strings {
+	const char *const *items; /* in the config's arena */
+	size_t count;
+};
+
+/* A word, or a file when there is a path. */
+struct sink {
+	unsigned word;
+	const char *path;
+};
+
+/* Where a value was given; `file` NULL: nowhere, it is the preset. */
+struct place {
+	const struct file *file;
+	uint32_t offset;
+	const char *owner; /* "service 'x'", "defaults"; NULL: the command line */
+};
+
+struct draft {
+	struct service s; /* of the keys that need no more than a field */
+	struct strings exec;
+	const char *argv0, *shell;
+	const char *user, *group;
+	struct strings groups;
+	const char *directory; /* as written: chroot decides what it means */
+	struct strings env;    /* NAME=VALUE */
+	struct strings pass_env;
+	struct sink stderr_sink;
+	const char *socket_user, *socket_group;
+
+	struct place name;                     /* of the service's name */
+	struct place places[SERVICE_KEYS_MAX]; /* by row of schema_service */
+};
+
+/* Of the top level. */
+struct top {
+	struct log_options log;
+	struct sink log_target;
+	uint32_t max_connections;
+	uint64_t stop_timeout_ms;
+	struct strings handler_path;
+};
+
+#endif

@@ -1,0 +1,210 @@
+#include "daemon/config/executable.h"
+
+#include <dirent.h>
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define HEAD 256 /* as many bytes as the kernel looks at */
+
+/* Opens without opening: no device is touched.  With a root, links are followed as they will be
+ * after chroot(2); where the kernel or a sandbox does not know how, a link may lead outside. */
+static int open_path(int root, const char *path)
+{
+	struct open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT };
+	int fd;
+
+	if (root == AT_FDCWD)
+		return open(path, O_PATH | O_CLOEXEC);
+	fd = (int)syscall(SYS_openat2, root, path, &how, sizeof how);
+	if (fd < 0 && (errno == ENOSYS || errno == EPERM))
+		fd = openat(root, path + strspn(path, "/"), O_PATH | O_CLOEXEC);
+	return fd;
+}
+
+/* The first bytes of a file opened by open_path; -1: they may not be read. */
+static ssize_t read_head(int fd, char head[HEAD])
+{
+	char self[40];
+	ssize_t n;
+	int again;
+
+	snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
+	again = open(self, O_RDONLY | O_CLOEXEC);
+	if (again < 0)
+		return -1;
+	n = pread(again, head, HEAD, 0);
+	close(again);
+	return n;
+}
+
+/* Handlers of foreign formats are registered with the kernel: then anything may run. */
+static bool formats_registered(void)
+{
+	DIR *dir = opendir("/proc/sys/fs/binfmt_misc");
+	struct dirent *entry;
+	bool any = false;
+
+	while (dir && (entry = readdir(dir)))
+		any |= entry->d_name[0] != '.' && strcmp(entry->d_name, "register") != 0 &&
+		       strcmp(entry->d_name, "status") != 0;
+	if (dir)
+		closedir(dir);
+	return any;
+}
+
+static const char *machine_name(unsigned machine)
+{
+	switch (machine) {
+	case EM_386:
+		return "32-bit x86";
+	case EM_X86_64:
+		return "x86-64";
+	case EM_ARM:
+		return "32-bit ARM";
+	case EM_AARCH64:
+		return "64-bit ARM";
+	case EM_RISCV:
+		return "RISC-V";
+	case EM_PPC64:
+		return "64-bit POWER";
+	case EM_S390:
+		return "S/390";
+	default:
+		return "another machine";
+	}
+}
+
+static unsigned machine_of(const char head[HEAD])
+{
+	Elf32_Half machine; /* at the same place in 32 and 64 bits */
+
+	memcpy(&machine, head + offsetof(Elf32_Ehdr, e_machine), sizeof machine);
+	return machine;
+}
+
+/* Kernels of 64 bits run their 32-bit kin. */
+static bool runs(unsigned ours, unsigned theirs)
+{
+	return ours == theirs || (ours == EM_X86_64 && theirs == EM_386) ||
+	       (ours == EM_AARCH64 && theirs == EM_ARM);
+}
+
+static const char *elf_wrong(const char head[HEAD], char *why, size_t why_size)
+{
+	int self = open("/proc/self/exe", O_PATH | O_CLOEXEC);
+	char ours[HEAD];
+	ssize_t n = self < 0 ? -1 : read_head(self, ours);
+
+	if (self >= 0)
+		close(self);
+	if (n < (ssize_t)sizeof(Elf32_Ehdr))
+		return NULL;
+	if (head[EI_DATA] == ours[EI_DATA] && runs(machine_of(ours), machine_of(head)))
+		return NULL;
+	snprintf(why, why_size, "is built for %s; this is %s",
+		head[EI_DATA] == ours[EI_DATA] ? machine_name(machine_of(head)) : "another machine",
+		machine_name(machine_of(ours)));
+	return why;
+}
+
+static const char *script_wrong(
+	int root, const char head[HEAD], size_t n, char *why, size_t why_size)
+{
+	size_t start = 2, end;
+	char name[HEAD];
+	int fd;
+
+	while (start < n && (head[start] == ' ' || head[start] == '\t'))
+		start++;
+	for (end = start; end < n && !strchr(" \t\n", head[end]) && head[end]; end++)
+		name[end - start] = head[end];
+	name[end - start] = '\0';
+	if (end == start)
+		return "has a #! line that names no interpreter";
+	if (name[end - start - 1] == '\r' || memchr(head, '\r', n) == head + end - 1) {
+		return "has a #! line that ends in CR LF, so that its interpreter is not found; "
+		       "save "
+		       "it with LF";
+	}
+	fd = name[0] == '/' ? open_path(root, name) : 0;
+	if (fd < 0) {
+		snprintf(why, why_size,
+			"needs the interpreter '%.*s' of its #! line, which does not exist",
+			(int)(end - start), name);
+		return why;
+	}
+	if (fd > 0)
+		close(fd);
+	return NULL;
+}
+
+/* By what it holds; a file that may be executed but not read is not looked into. */
+static const char *content_wrong(int root, int fd, char *why, size_t why_size)
+{
+	char head[HEAD];
+	ssize_t n = read_head(fd, head);
+
+	if (n < 0)
+		return NULL;
+	if (n == 0)
+		return "is empty";
+	if (n >= 2 && head[0] == '#' && head[1] == '!')
+		return script_wrong(root, head, (size_t)n, why, why_size);
+	if (formats_registered())
+		return NULL;
+	if (n >= (ssize_t)sizeof(Elf32_Ehdr) && memcmp(head, ELFMAG, SELFMAG) == 0)
+		return elf_wrong(head, why, why_size);
+	return "is neither a program of this machine nor a script with a #! line";
+}
+
+static const char *file_wrong(int root, int fd, char *why, size_t why_size)
+{
+	struct stat st;
+	struct statvfs fs;
+
+	if (fstat(fd, &st) < 0)
+		return strerror(errno);
+	if (S_ISDIR(st.st_mode))
+		return "is a directory";
+	if (!S_ISREG(st.st_mode))
+		return "is not a regular file";
+	if (!(st.st_mode & 0111))
+		return "is not executable; chmod +x makes it so";
+	if (fstatvfs(fd, &fs) == 0 && (fs.f_flag & ST_NOEXEC))
+		return "is on a file system that is mounted noexec";
+	return content_wrong(root, fd, why, why_size);
+}
+
+const char *executable_wrong(
+	const char *root, const char *path, bool *there, char *why, size_t why_size)
+{
+	int at = root ? open(root, O_PATH | O_DIRECTORY | O_CLOEXEC) : AT_FDCWD;
+	const char *wrong;
+	int fd = -1;
+
+	*there = false;
+	if (!root || at >= 0)
+		fd = open_path(at, path);
+	if (fd < 0) {
+		*there = errno != ENOENT && errno != ENOTDIR;
+		wrong = *there ? strerror(errno) : "does not exist";
+	} else {
+		*there = true;
+		wrong = file_wrong(at, fd, why, why_size);
+		if (!wrong && !root && access(path, X_OK) < 0)
+			wrong = "may not be executed by the user that superd runs as";
+		close(fd);
+	}
+	if (at >= 0)
+		close(at);
+	return wrong;
+}

@@ -1,0 +1,148 @@
+#include "daemon/config/identity.h"
+
+#include "daemon/base/mem.h"
+#include "daemon/config/build.h"
+#include "daemon/os/accounts.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <uthash.h>
+
+struct known_account {
+	const char *name; /* in the config's arena; the hash key */
+	int error;        /* 0, or the errno of the lookup */
+	struct identity user;
+	gid_t group;
+	UT_hash_handle hh;
+};
+
+static struct known_account *known(
+	struct loader *l, struct known_account **table, const char *name, bool user)
+{
+	struct known_account *a;
+
+	HASH_FIND_STR(*table, name, a);
+	if (a)
+		return a;
+	a = mem_new(sizeof *a);
+	a->name = name;
+	if (user && accounts_user(name, &l->config->arena, &a->user) < 0)
+		a->error = errno;
+	if (!user && accounts_group(name, &a->group) < 0)
+		a->error = errno;
+	HASH_ADD_KEYPTR(hh, *table, a->name, strlen(a->name), a);
+	return a;
+}
+
+/* The account, or NULL with a complaint; a disabled service may name one that is not there. */
+static const struct known_account *find(
+	struct loader *l, const struct draft *d, const char *key, const char *name, bool user)
+{
+	struct known_account *a = known(l, user ? &l->users : &l->groups, name, user);
+
+	if (!a->error)
+		return a;
+	if (d->s.enabled && a->error == ENOENT)
+		draft_complain(l, d, key, "there is no %s '%s'", user ? "user" : "group", name);
+	else if (d->s.enabled)
+		draft_complain(l, d, key, "the %s '%s' cannot be looked up: %s",
+			user ? "user" : "group", name, strerror(a->error));
+	return NULL;
+}
+
+static void set_user(struct loader *l, struct draft *d)
+{
+	const struct known_account *a;
+
+	if (!d->user) {
+		if (geteuid() == 0)
+			draft_complain(l, d, "user",
+				"is missing, and superd runs as root; name a user, or say "
+				"\"user\": \"root\"");
+		return;
+	}
+	a = find(l, d, "user", d->user, true);
+	if (!a)
+		return;
+	d->s.identity = a->user;
+	if (d->s.enabled && geteuid() != 0 && a->user.uid != geteuid())
+		draft_complain(l, d, "user", "only root can run handlers as '%s'", d->user);
+}
+
+static void set_group(struct loader *l, struct draft *d)
+{
+	const struct known_account *a = d->group ? find(l, d, "group", d->group, false) : NULL;
+
+	if (!a)
+		return;
+	d->s.identity.gid = a->group;
+	if (d->s.enabled && geteuid() != 0 && a->group != getegid())
+		draft_complain(
+			l, d, "group", "only root can run handlers with the group '%s'", d->group);
+}
+
+static void set_groups(struct loader *l, struct draft *d)
+{
+	gid_t *list;
+	size_t n = 0;
+
+	if (!d->groups.items)
+		return;
+	list = arena_new(&l->config->arena, d->groups.count * sizeof *list);
+	for (size_t i = 0; i < d->groups.count; i++) {
+		const struct known_account *a = find(l, d, "groups", d->groups.items[i], false);
+
+		if (a)
+			list[n++] = a->group;
+	}
+	d->s.identity.groups = list;
+	d->s.identity.groups_count = n;
+	if (d->s.enabled && geteuid() != 0)
+		draft_complain(l, d, "groups", "only root can set the groups of handlers");
+}
+
+static void set_owner(struct loader *l, struct draft *d)
+{
+	const struct known_account *a;
+
+	d->s.socket.uid = (uid_t)-1;
+	d->s.socket.gid = (gid_t)-1;
+	a = d->socket_user ? find(l, d, "socket_user", d->socket_user, true) : NULL;
+	if (a)
+		d->s.socket.uid = a->user.uid;
+	a = d->socket_group ? find(l, d, "socket_group", d->socket_group, false) : NULL;
+	if (a)
+		d->s.socket.gid = a->group;
+	d->s.socket.owner_set = d->socket_user || d->socket_group;
+	if (d->s.enabled && d->socket_user && geteuid() != 0 && d->s.socket.uid != geteuid())
+		draft_complain(
+			l, d, "socket_user", "only root can give a socket to '%s'", d->socket_user);
+}
+
+void identity_build(struct loader *l, struct draft *d)
+{
+	set_user(l, d);
+	set_group(l, d);
+	set_groups(l, d);
+	/* Without root there is one identity, superd's own, and it is there already. */
+	d->s.identity.set = d->user && geteuid() == 0;
+	set_owner(l, d);
+}
+
+static void forget(struct known_account **table)
+{
+	struct known_account *a, *next;
+
+	HASH_ITER (hh, *table, a, next) {
+		HASH_DEL(*table, a);
+		free(a);
+	}
+}
+
+void identity_forget(struct loader *l)
+{
+	forget(&l->users);
+	forget(&l->groups);
+}

@@ -1,0 +1,217 @@
+#include "daemon/config/show.h"
+
+#include "daemon/base/mem.h"
+#include "daemon/config/schema.h"
+#include "daemon/model/quantity.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PROGRAM_WIDTH 60  /* a longer command line is cut */
+#define ADDRESSES_SHOWN 4 /* more of them are counted */
+
+enum column { SERVICE, LISTEN, PROGRAM, USER, MAX, LIMITS, COLUMNS };
+
+struct row {
+	char *cells[COLUMNS]; /* owned */
+};
+
+/* Appends to a heap text, with `separator` before it unless it is the first. */
+static void append(char **text, const char *separator, const char *more)
+{
+	char *longer = mem_print("%s%s%s", *text, **text ? separator : "", more);
+
+	free(*text);
+	*text = longer;
+}
+
+/* ---- addresses ---- */
+
+static bool follows(const struct addr *a, const struct addr *b, unsigned steps)
+{
+	if (a->kind != ADDR_TCP || b->kind != ADDR_TCP || a->sa.sa_family != b->sa.sa_family ||
+		a->dual != b->dual || !addr_port(a) || addr_port(a) + steps != addr_port(b))
+		return false;
+	if (a->sa.sa_family == AF_INET)
+		return a->in.sin_addr.s_addr == b->in.sin_addr.s_addr;
+	return IN6_ARE_ADDR_EQUAL(&a->in6.sin6_addr, &b->in6.sin6_addr);
+}
+
+/* One address, or a run of ports; the host * is what a port alone means. */
+static char *run_text(const struct addr *first, unsigned length)
+{
+	char text[ADDR_TEXT_MAX];
+	const char *start = addr_format(first, text);
+
+	if (strncmp(start, "*:", 2) == 0)
+		start += 2;
+	if (length == 1)
+		return mem_dup(start);
+	return mem_print("%s-%u", start, addr_port(first) + length - 1);
+}
+
+static char *listen_cell(const struct service *s)
+{
+	char *cell = mem_dup("");
+	unsigned shown = 0, length;
+
+	for (size_t i = 0; i < s->listen_count; i += length, shown++) {
+		char *run;
+
+		for (length = 1; i + length < s->listen_count; length++) {
+			if (!follows(&s->listen[i], &s->listen[i + length], length))
+				break;
+		}
+		if (shown == ADDRESSES_SHOWN) {
+			free(cell);
+			return mem_print("%zu addresses", s->listen_count);
+		}
+		run = run_text(&s->listen[i], length);
+		append(&cell, " ", run);
+		free(run);
+	}
+	return cell;
+}
+
+/* ---- program ---- */
+
+/* The words as a shell would want them. */
+static char *program_cell(const struct service *s)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+				    "/._-+=:,@%";
+	char *cell = mem_dup(s->program);
+	size_t n;
+
+	for (size_t i = 1; s->argv[i]; i++) {
+		const char *word = s->argv[i];
+		bool quote = !*word || word[strspn(word, plain)];
+		char *quoted = mem_print(quote ? "'%s'" : "%s", word);
+
+		append(&cell, " ", quoted);
+		free(quoted);
+	}
+	n = strlen(cell);
+	if (n > PROGRAM_WIDTH) {
+		n = PROGRAM_WIDTH - 3;
+		while (n > 0 && ((unsigned char)cell[n] & 0xc0) == 0x80)
+			n--; /* not in the middle of a character */
+		strcpy(cell + n, "...");
+	}
+	return cell;
+}
+
+/* ---- the others ---- */
+
+static char *service_cell(const struct service *s)
+{
+	return mem_print("%s%s", s->name, s->enabled ? "" : " (disabled)");
+}
+
+static char *user_cell(const struct service *s)
+{
+	return mem_dup(s->identity.user ? s->identity.user : "-");
+}
+
+static char *max_cell(const struct service *s)
+{
+	return s->max_connections ? mem_print("%" PRIu32, s->max_connections) : mem_dup("-");
+}
+
+static char *limit_text(const struct key *k, rlim_t value)
+{
+	char text[QUANTITY_TEXT_MAX];
+
+	if (value == RLIM_INFINITY)
+		return mem_dup("unlimited");
+	if (k->type == KEY_LIMIT_SIZE)
+		return mem_dup(quantity_size_text(value, text));
+	return mem_print("%llu%s", (unsigned long long)value, k->type == KEY_LIMIT_TIME ? "s" : "");
+}
+
+static char *limits_cell(const struct service *s)
+{
+	char *cell = mem_dup("");
+
+	for (size_t i = 0; i < s->limits_count; i++) {
+		const struct limit *limit = &s->limits[i];
+		const struct key *k = schema_rlimits;
+		char *soft, *hard, *one;
+
+		while (k->offset != (size_t)limit->resource)
+			k++;
+		soft = limit_text(k, limit->value.rlim_cur);
+		hard = limit_text(k, limit->value.rlim_max);
+		one = strcmp(soft, hard) == 0 ? mem_print("%s=%s", k->name, soft)
+					      : mem_print("%s=%s:%s", k->name, soft, hard);
+		append(&cell, " ", one);
+		free(one);
+		free(hard);
+		free(soft);
+	}
+	if (!*cell)
+		append(&cell, "", "-");
+	return cell;
+}
+
+static const struct {
+	const char *title;
+	char *(*cell)(const struct service *);
+} columns[COLUMNS] = {
+	[SERVICE] = { "SERVICE", service_cell },
+	[LISTEN] = { "LISTEN", listen_cell },
+	[PROGRAM] = { "PROGRAM", program_cell },
+	[USER] = { "USER", user_cell },
+	[MAX] = { "MAX", max_cell },
+	[LIMITS] = { "LIMITS", limits_cell },
+};
+
+/* ---- the table ---- */
+
+/* In characters: paths may hold more than ASCII. */
+static size_t width_of(const char *text)
+{
+	size_t n = 0;
+
+	for (; *text; text++)
+		n += ((unsigned char)*text & 0xc0) != 0x80;
+	return n;
+}
+
+static void print_row(const struct row *r, const size_t *widths, FILE *out)
+{
+	for (int i = 0; i < COLUMNS; i++) {
+		/* Control characters in a path are none of the terminal's business. */
+		for (const char *p = r->cells[i]; *p; p++)
+			fputc((unsigned char)*p < ' ' || *p == 0x7f ? '?' : *p, out);
+		if (i + 1 < COLUMNS)
+			fprintf(out, "%*s", (int)(widths[i] - width_of(r->cells[i]) + 2), "");
+	}
+	fputc('\n', out);
+}
+
+void show_config(const struct config *c, FILE *out)
+{
+	size_t n = c->services_count + 1, widths[COLUMNS] = { 0 };
+	struct row *rows = mem_array(n, sizeof *rows);
+
+	for (size_t i = 0; i < n; i++) {
+		for (int j = 0; j < COLUMNS; j++) {
+			char **cell = &rows[i].cells[j];
+			size_t width;
+
+			*cell = i ? columns[j].cell(&c->services[i - 1])
+				  : mem_dup(columns[j].title);
+			width = width_of(*cell);
+			if (width > widths[j])
+				widths[j] = width;
+		}
+	}
+	for (size_t i = 0; i < n; i++) {
+		print_row(&rows[i], widths, out);
+		for (int j = 0; j < COLUMNS; j++)
+			free(rows[i].cells[j]);
+	}
+	free(rows);
+}

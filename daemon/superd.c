@@ -1,0 +1,170 @@
+/* superd: options, order of start, exit codes; no logic. */
+#include "daemon/base/fd.h"
+#include "daemon/base/log.h"
+#include "daemon/base/mem.h"
+#include "daemon/config/load.h"
+#include "daemon/config/schema.h"
+#include "daemon/config/show.h"
+#include "daemon/run/daemon.h"
+
+#include <getopt.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { EXIT_OK = 0, EXIT_CONFIG = 1, EXIT_USAGE = 100 };
+enum { OPTION_READY_FD = 256, OPTION_SCHEMA };
+
+static const char usage[] =
+	"superd: usage: superd -c FILE [-t] [-v] [-o KEY=VALUE ...] [--ready-fd N]\n"
+	"               superd -l ADDR [-l ADDR ...] [-o KEY=VALUE ...] [-v] -- PROG [ARG ...]\n";
+
+static const char help[] =
+	"  -c FILE        serve what FILE says; - is the standard input\n"
+	"  -t             check only: print what would run, or every complaint\n"
+	"  -l ADDR        without a file: serve PROG on ADDR, such as 7000, 127.0.0.1:7000,\n"
+	"                 [::1]:7000, localhost:7000, 7000-7099, unix:/path, unix:@name\n"
+	"  -o KEY=VALUE   set a key of services.json(5) in every service\n"
+	"  -v             log every connection; -vv: each system call of its life\n"
+	"  --ready-fd N   write the bound addresses to descriptor N once really listening\n"
+	"  --schema       print the JSON Schema of a configuration file\n"
+	"  -V, --version  print the version and how it was built\n"
+	"  -h, --help     print this\n"
+	"Try: superd -l 7000 -- cat, and in another terminal: nc localhost 7000\n";
+
+static const struct option long_options[] = {
+	{ "ready-fd", required_argument, NULL, OPTION_READY_FD },
+	{ "schema", no_argument, NULL, OPTION_SCHEMA },
+	{ "version", no_argument, NULL, 'V' },
+	{ "help", no_argument, NULL, 'h' },
+	{ 0 },
+};
+
+struct arguments {
+	const char *file;
+	char **listen, **options; /* owned, NULL-terminated */
+	size_t listen_count, options_count;
+	char **program; /* borrowed from argv; NULL: none */
+	bool test;
+	struct daemon_options run;
+};
+
+static int misused(const char *what)
+{
+	if (what)
+		fprintf(stderr, "superd: %s\n", what);
+	fputs(usage, stderr);
+	return EXIT_USAGE;
+}
+
+static int print_version(void)
+{
+	printf("superd %s (%s build, handlers in %s)\n", SUPERD_VERSION, SUPERD_FLAVOR,
+		SUPERD_HANDLER_DIR);
+	return EXIT_OK;
+}
+
+static bool parse_fd(const char *text, int *fd)
+{
+	char *end;
+	long n = strtol(text, &end, 10);
+
+	if (end == text || *end || n < 0 || n > INT_MAX)
+		return false;
+	*fd = (int)n;
+	return true;
+}
+
+/* Returns an exit code when all is said, or -1: go on. */
+static int parse(int argc, char **argv, struct arguments *a)
+{
+	int c;
+
+	a->listen = mem_array((size_t)argc + 1, sizeof *a->listen);
+	a->options = mem_array((size_t)argc + 1, sizeof *a->options);
+	while ((c = getopt_long(argc, argv, "+c:l:o:tvVh", long_options, NULL)) != -1) {
+		switch (c) {
+		case 'c':
+			if (a->file)
+				return misused("-c is there twice; a file can include others");
+			a->file = optarg;
+			break;
+		case 'l':
+			a->listen[a->listen_count++] = optarg;
+			break;
+		case 'o':
+			a->options[a->options_count++] = optarg;
+			break;
+		case 't':
+			a->test = true;
+			break;
+		case 'v':
+			a->run.verbose++;
+			break;
+		case OPTION_READY_FD:
+			if (!parse_fd(optarg, &a->run.ready_fd))
+				return misused("--ready-fd wants the number of a descriptor");
+			break;
+		case OPTION_SCHEMA:
+			schema_print(stdout);
+			return EXIT_OK;
+		case 'V':
+			return print_version();
+		case 'h':
+			fputs(usage, stdout);
+			fputs(help, stdout);
+			return EXIT_OK;
+		default:
+			return misused(NULL);
+		}
+	}
+	if (optind < argc)
+		a->program = argv + optind;
+	if (!a->file && !a->listen_count)
+		return misused(NULL);
+	if (a->file && (a->listen_count || a->program))
+		return misused("either -c FILE, or -l ADDR -- PROG");
+	return -1;
+}
+
+static struct config *load(const struct arguments *a)
+{
+	struct complaints complaints = { 0 };
+	struct config *config;
+
+	if (a->file)
+		config = load_file_with(a->file, a->options, &complaints);
+	else
+		config = load_oneliner(a->listen, a->options, a->program, &complaints);
+	complaints_print(&complaints, stderr);
+	complaints_free(&complaints);
+	return config;
+}
+
+int main(int argc, char **argv)
+{
+	struct arguments a = { .run.ready_fd = -1 };
+	struct config *config = NULL;
+	int code;
+
+	fd_sanitize();
+	code = parse(argc, argv, &a);
+	if (code < 0) {
+		config = load(&a);
+		if (!config)
+			code = EXIT_CONFIG;
+	}
+	free(a.listen);
+	free(a.options);
+	if (config && a.test) {
+		show_config(config, stdout);
+		config_free(config);
+		code = EXIT_OK;
+	} else if (config) {
+		code = daemon_run(config, &a.run);
+	}
+	if (fflush(stdout) != 0)
+		return 111;
+	return code;
+}
