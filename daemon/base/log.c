@@ -13,8 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Room kept at the end of a line for the closing brace and newline. */
-#define TAIL 4
+#define TAIL	  4  /* kept at the end of a line: quote, brace, newline */
+#define FIELD_MIN 32 /* a field that has not even this much room is left out */
 
 static struct log_options options = { .target = LOG_STDERR, .level = LOG_NOTICE };
 
@@ -66,7 +66,7 @@ static void put(struct log_line *l, const char *bytes, size_t n)
 /* All or nothing: an escape or a character is never cut in half by the end of the line. */
 static void put_whole(struct log_line *l, const char *bytes, size_t n)
 {
-	if (n <= sizeof l->text - TAIL - 8 - l->len)
+	if (l->len + n <= sizeof l->text - TAIL)
 		put(l, bytes, n);
 }
 
@@ -74,7 +74,10 @@ static void put_whole(struct log_line *l, const char *bytes, size_t n)
 static size_t utf8_length(const unsigned char *p, size_t n)
 {
 	static const unsigned char least[] = { 0, 0, 0, 0xa0, 0x90 };
-	size_t len = *p >= 0xc2 && *p <= 0xdf ? 2 : *p >= 0xe0 && *p <= 0xef ? 3 : *p >= 0xf0 && *p <= 0xf4 ? 4 : 0;
+	size_t len = *p >= 0xc2 && *p <= 0xdf   ? 2
+		     : *p >= 0xe0 && *p <= 0xef ? 3
+		     : *p >= 0xf0 && *p <= 0xf4 ? 4
+						: 0;
 
 	if (!len || len > n)
 		return 0;
@@ -114,7 +117,9 @@ static void put_escaped(struct log_line *l, const unsigned char *p, size_t n, bo
 			i++;
 		} else {
 			/* In JSON a byte that is no text becomes the text \xHH. */
-			put_whole(l, e, (size_t)snprintf(e, sizeof e, json ? "\\\\x%02x" : "\\x%02x", p[i]));
+			put_whole(l, e,
+				(size_t)snprintf(
+					e, sizeof e, json ? "\\\\x%02x" : "\\x%02x", p[i]));
 			i++;
 		}
 	}
@@ -131,31 +136,36 @@ static bool plain(const unsigned char *p, size_t n)
 	return true;
 }
 
-static void put_key(struct log_line *l, const char *key)
+/* False: no room, or the line is not wanted. */
+static bool put_key(struct log_line *l, const char *key)
 {
+	size_t n = strlen(key);
+
+	if (!l->wanted || l->len + n + FIELD_MIN > sizeof l->text - TAIL)
+		return false;
 	if (options.format == LOG_JSON) {
 		put(l, ",\"", 2);
-		put(l, key, strlen(key));
+		put(l, key, n);
 		put(l, "\":", 2);
 	} else {
 		put(l, " ", 1);
-		put(l, key, strlen(key));
+		put(l, key, n);
 		put(l, "=", 1);
 	}
+	return true;
 }
 
 void log_bytes(struct log_line *l, const char *key, const void *bytes, size_t len)
 {
-	if (!l->wanted)
+	if (!put_key(l, key))
 		return;
-	put_key(l, key);
 	if (options.format == LOG_TEXT && plain(bytes, len)) {
 		put_whole(l, bytes, len);
 		return;
 	}
 	put(l, "\"", 1);
 	put_escaped(l, bytes, len, true);
-	put(l, "\"", 1);
+	l->text[l->len++] = '"'; /* TAIL has the room */
 }
 
 void log_str(struct log_line *l, const char *key, const char *value)
@@ -168,9 +178,8 @@ void log_num(struct log_line *l, const char *key, int64_t value)
 {
 	char text[24];
 
-	if (!l->wanted)
+	if (!put_key(l, key))
 		return;
-	put_key(l, key);
 	put(l, text, (size_t)snprintf(text, sizeof text, "%" PRId64, value));
 }
 
@@ -178,10 +187,11 @@ void log_ms(struct log_line *l, const char *key, int64_t us)
 {
 	char text[32];
 
-	if (!l->wanted)
+	if (!put_key(l, key))
 		return;
-	put_key(l, key);
-	put(l, text, (size_t)snprintf(text, sizeof text, "%" PRId64 ".%03d", us / 1000, (int)(us % 1000)));
+	put(l, text,
+		(size_t)snprintf(
+			text, sizeof text, "%" PRId64 ".%03d", us / 1000, (int)(us % 1000)));
 }
 
 void log_text(struct log_line *l, const char *key, const char *value)

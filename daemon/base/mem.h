@@ -20,7 +20,7 @@ char *mem_print(const char *format, ...) __attribute__((format(printf, 1, 2)));
 struct arena_block;
 struct arena {
 	struct arena_block *head; /* owned */
-	size_t used, cap;	  /* in head */
+	size_t used, cap;         /* in head */
 };
 
 /* Zeroed, aligned for any type, owned by the arena.  Never NULL. */

@@ -31,7 +31,7 @@ static struct {
 	enum way way;
 	enum log_target target;
 	struct sockaddr_un peer; /* of a datagram target */
-	size_t start, end;	 /* of what is queued */
+	size_t start, end;       /* of what is queued */
 	uint64_t dropped, told;
 	char queue[QUEUE_BYTES];
 } sink = { .fd = -1, .way = WAY_POLL };
@@ -43,7 +43,9 @@ static int open_stderr(enum way *way)
 
 	if (fstat(STDERR_FILENO, &st) < 0)
 		return -1;
-	fd = S_ISSOCK(st.st_mode) ? -1 : open("/proc/self/fd/2", O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	fd = S_ISSOCK(st.st_mode) ? -1
+				  : open("/proc/self/fd/2", O_WRONLY | O_APPEND | O_NONBLOCK |
+								    O_NOCTTY | O_CLOEXEC);
 	*way = WAY_WRITE;
 	if (fd < 0) {
 		fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
@@ -78,7 +80,8 @@ int sink_open(enum log_target target, const char *path)
 		fd = open_stderr(&way);
 		break;
 	case LOG_FILE:
-		fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0640);
+		fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
+			0640);
 		break;
 	case LOG_SYSLOG:
 		fd = open_datagram(path ? path : "/dev/log", &peer);
@@ -112,8 +115,10 @@ static void send_datagram(int priority, const char *line, size_t len)
 {
 	char head[128];
 	int n = sink.target == LOG_SYSLOG
-		? snprintf(head, sizeof head, "<%d>superd[%d]: ", 3 << 3 | priority, (int)getpid())
-		: snprintf(head, sizeof head, "PRIORITY=%d\nSYSLOG_IDENTIFIER=superd\nMESSAGE=", priority);
+			? snprintf(head, sizeof head, "<%d>superd[%d]: ", 3 << 3 | priority,
+				  (int)getpid())
+			: snprintf(head, sizeof head,
+				  "PRIORITY=%d\nSYSLOG_IDENTIFIER=superd\nMESSAGE=", priority);
 	/* syslog wants the line without its newline, the journal's protocol wants it. */
 	struct iovec parts[2] = { { head, (size_t)n },
 		{ (char *)line, sink.target == LOG_SYSLOG ? len - 1 : len } };
@@ -220,7 +225,8 @@ void sink_drain(int wait_ms)
 	uint64_t end = clock_ms() + (uint64_t)wait_ms;
 
 	while (!sink_flush()) {
-		struct pollfd p = { .fd = sink.fd >= 0 ? sink.fd : STDERR_FILENO, .events = POLLOUT };
+		struct pollfd p = { .fd = sink.fd >= 0 ? sink.fd : STDERR_FILENO,
+			.events = POLLOUT };
 		uint64_t now = clock_ms();
 
 		if (now >= end || poll(&p, 1, (int)(end - now)) <= 0)

@@ -57,8 +57,10 @@ static void put_end(struct builder *b, const struct addr *a, const char *const n
 
 static void put_tcp(struct builder *b, const struct ends *e)
 {
-	static const char *const remote[] = { "TCPREMOTEIP", "TCPREMOTEPORT", "REMOTE_ADDR", "REMOTE_PORT" };
-	static const char *const local[] = { "TCPLOCALIP", "TCPLOCALPORT", "SERVER_ADDR", "SERVER_PORT" };
+	static const char *const remote[] = { "TCPREMOTEIP", "TCPREMOTEPORT", "REMOTE_ADDR",
+		"REMOTE_PORT" };
+	static const char *const local[] = { "TCPLOCALIP", "TCPLOCALPORT", "SERVER_ADDR",
+		"SERVER_PORT" };
 
 	put(b, "PROTO", "TCP");
 	put_end(b, &e->remote, remote);

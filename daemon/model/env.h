@@ -9,13 +9,13 @@
 /* Both ends of a connection, as far as the kernel knew them (H6: a peer may be gone already). */
 struct ends {
 	struct addr remote, local; /* len 0: unknown */
-	bool credentials;	   /* of a unix peer, below */
+	bool credentials;          /* of a unix peer, below */
 	pid_t pid;
 	uid_t uid;
 	gid_t gid;
 };
 
-#define ENV_CONN_MAX  16  /* variables of a connection, at most */
+#define ENV_CONN_MAX 16  /* variables of a connection, at most */
 #define ENV_TEXT_MAX 768 /* bytes they take, at most */
 
 /* Fills envp (room for s->env_count + ENV_CONN_MAX + 1) with pointers into the service's list

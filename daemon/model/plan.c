@@ -6,9 +6,11 @@
 
 uint32_t plan_steps(const struct service *s, const struct host *h)
 {
-	uint32_t steps = STEP(STEP_SESSION) | STEP(STEP_FILES) | STEP(STEP_STDIN) | STEP(STEP_STDOUT) |
-		STEP(STEP_STDERR) | STEP(STEP_PRUNE) | STEP(STEP_SIGNALS) | STEP(STEP_EXEC);
+	uint32_t steps = STEP(STEP_SESSION) | STEP(STEP_STDIN) | STEP(STEP_STDOUT) |
+			 STEP(STEP_STDERR) | STEP(STEP_SIGNALS) | STEP(STEP_EXEC);
 
+	if (h->close_range)
+		steps |= STEP(STEP_FILES) | STEP(STEP_PRUNE);
 	if (h->nofile_raised)
 		steps |= STEP(STEP_NOFILE);
 	if (s->limits_count)

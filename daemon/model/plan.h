@@ -9,6 +9,7 @@
 struct host {
 	bool root;
 	mode_t umask;
+	bool close_range;     /* the kernel has close_range(2); else close-on-exec must do */
 	bool nofile_raised;   /* superd raised its own limit of descriptors… */
 	struct rlimit nofile; /* …and this one was the original (H21) */
 };
@@ -17,24 +18,24 @@ struct host {
  * limits while we may still do anything, then chroot, groups, gid, uid, and nothing after
  * no-new-privs that needs a privilege. */
 enum step {
-	STEP_SESSION,	 /* own session and process group, no terminal (H20) */
-	STEP_FILES,	 /* own descriptor table */
-	STEP_STDIN,	 /* the connection is 0 … */
-	STEP_STDOUT,	 /* … and 1 */
-	STEP_STDERR,	 /* 2 is the log, or what `stderr` says */
-	STEP_PRUNE,	 /* no other descriptor (H13) */
-	STEP_NOFILE,	 /* the limit that superd raised for itself, back (H21) */
+	STEP_SESSION, /* own session and process group, no terminal (H20) */
+	STEP_FILES,   /* own descriptor table */
+	STEP_STDIN,   /* the connection is 0 … */
+	STEP_STDOUT,  /* … and 1 */
+	STEP_STDERR,  /* 2 is the log, or what `stderr` says */
+	STEP_PRUNE,   /* no other descriptor (H13) */
+	STEP_NOFILE,  /* the limit that superd raised for itself, back (H21) */
 	STEP_LIMITS,
 	STEP_NICE,
 	STEP_UMASK,
 	STEP_CHROOT,
-	STEP_ROOT,	 /* chdir("/") inside it */
+	STEP_ROOT, /* chdir("/") inside it */
 	STEP_GROUPS,
 	STEP_GID,
 	STEP_UID,
-	STEP_DIRECTORY,	 /* as the user, so that only what he may enter works */
+	STEP_DIRECTORY, /* as the user, so that only what he may enter works */
 	STEP_NO_NEW_PRIVS,
-	STEP_SIGNALS,	 /* the empty mask; every disposition is the default already (H14) */
+	STEP_SIGNALS, /* the empty mask; every disposition is the default already (H14) */
 	STEP_EXEC,
 	STEP_COUNT,
 };
@@ -43,10 +44,10 @@ struct plan {
 	const struct service *service; /* borrowed */
 	const struct host *host;       /* borrowed */
 	const char *const *envp;       /* borrowed, NULL-terminated */
-	uint32_t steps;		       /* bit n: enum step n is walked */
-	int connection;		       /* becomes 0 and 1 */
-	int error;		       /* becomes 2 */
-	bool tour;		       /* every step is reported, not only the one that failed */
+	uint32_t steps;                /* bit n: enum step n is walked */
+	int connection;                /* becomes 0 and 1 */
+	int error;                     /* becomes 2 */
+	bool tour;                     /* every step is reported, not only the one that failed */
 };
 
 /* The steps that a child of this service needs.  Same for each of its connections. */

@@ -20,7 +20,7 @@ enum stderr_to {
 
 /* Who the handler is.  Names are resolved at load; nothing looks them up later (H16, H24). */
 struct identity {
-	bool set;	     /* false: the handler runs as superd does */
+	bool set; /* false: the handler runs as superd does */
 	uid_t uid;
 	gid_t gid;
 	const char *user;    /* as configured, for USER, LOGNAME and listings */
@@ -52,23 +52,23 @@ struct service {
 		gid_t gid;
 	} socket;
 
-	const char *program;	  /* absolute path, resolved and checked at load */
-	const char *const *argv;  /* NULL-terminated; argv[0] as the program sees it */
-	const char *const *env;	  /* NULL-terminated NAME=VALUE: PATH, `env`, `pass_env`, identity */
+	const char *program;     /* absolute path, resolved and checked at load */
+	const char *const *argv; /* NULL-terminated; argv[0] as the program sees it */
+	const char *const *env;  /* NULL-terminated NAME=VALUE: PATH, `env`, `pass_env`, identity */
 	size_t env_count;
 	struct identity identity;
-	const char *chroot;	  /* NULL: none */
-	const char *directory;	  /* inside chroot */
+	const char *chroot;    /* NULL: none */
+	const char *directory; /* inside chroot */
 	mode_t umask;
-	int nice;		  /* 0: as superd */
+	int nice; /* 0: as superd */
 	bool no_new_privs;
 	const struct limit *limits;
 	size_t limits_count;
 	enum stderr_to stderr_to;
-	const char *stderr_path;  /* of STDERR_FILE */
+	const char *stderr_path; /* of STDERR_FILE */
 
 	uint32_t max_connections; /* live handlers; 0 is no limit */
-	uint64_t kill_grace_ms;	  /* TERM to KILL */
+	uint64_t kill_grace_ms;   /* TERM to KILL */
 };
 
 #endif

@@ -1,4 +1,5 @@
-/* Names of users and groups to numbers, through NSS.  Only at load: a lookup may block (H16, H24). */
+/* Names of users and groups to numbers, through NSS.  Only at load: a lookup may block (H16, H24).
+ */
 #ifndef OS_ACCOUNTS_H
 #define OS_ACCOUNTS_H
 

@@ -20,7 +20,8 @@ struct look {
 /* `path` as superd itself sees it. */
 static int outside(const struct look *k, const char *path, char full[PATH_MAX])
 {
-	return snprintf(full, PATH_MAX, "%s%s", k->chroot ? k->chroot : "", path) < PATH_MAX ? 0 : -1;
+	return snprintf(full, PATH_MAX, "%s%s", k->chroot ? k->chroot : "", path) < PATH_MAX ? 0
+											     : -1;
 }
 
 /* Our own first bytes are what the kernel here runs. */
@@ -38,7 +39,8 @@ static int check_elf(const struct look *k, const unsigned char *head, size_t n)
 	memcpy(&other, head, sizeof other);
 	if (other.e_machine == own.e_machine)
 		return 0;
-	snprintf(k->why, k->why_size, "it is built for another architecture (ELF machine %u)", other.e_machine);
+	snprintf(k->why, k->why_size, "it is built for another architecture (ELF machine %u)",
+		other.e_machine);
 	return -1;
 }
 
@@ -62,8 +64,8 @@ static int check_interpreter(const struct look *k, char *line)
 	}
 	if (outside(k, name, full) == 0 && access(full, X_OK) == 0)
 		return 0;
-	snprintf(k->why, k->why_size, "the interpreter of its #! line, %s: %s%s", name, strerror(errno),
-		k->chroot ? " (looked for inside the chroot)" : "");
+	snprintf(k->why, k->why_size, "the interpreter of its #! line, %s: %s%s", name,
+		strerror(errno), k->chroot ? " (looked for inside the chroot)" : "");
 	return -1;
 }
 
@@ -102,7 +104,8 @@ int program_check(const char *chroot, const char *path, char *why, size_t why_si
 		return -1;
 	}
 	if (!S_ISREG(st.st_mode)) {
-		snprintf(why, why_size, S_ISDIR(st.st_mode) ? "it is a folder" : "it is not a file");
+		snprintf(
+			why, why_size, S_ISDIR(st.st_mode) ? "it is a folder" : "it is not a file");
 		return -1;
 	}
 	if (access(full, X_OK) < 0) {

@@ -144,8 +144,8 @@ void sock_unlink(const struct addr *a, const struct sock_path *path)
 	struct stat st;
 	int saved = errno;
 
-	if (a->kind == ADDR_UNIX && a->un.sun_path[0] && path->ino && lstat(a->un.sun_path, &st) == 0 &&
-		st.st_dev == path->dev && st.st_ino == path->ino)
+	if (a->kind == ADDR_UNIX && a->un.sun_path[0] && path->ino &&
+		lstat(a->un.sun_path, &st) == 0 && st.st_dev == path->dev && st.st_ino == path->ino)
 		unlink(a->un.sun_path);
 	errno = saved;
 }

@@ -19,15 +19,15 @@
 
 /* The steps need a few hundred bytes; only the pages that are touched exist. */
 #define STACK_BYTES 8192
-#define SLOTS	    64 /* a chunk; more chunks are made as they are needed */
+#define SLOTS 64 /* a chunk; more chunks are made as they are needed */
 
 struct slot {
 	_Alignas(64) char stack[STACK_BYTES];
 	struct starter *starter;
 	const struct plan *plan;
-	atomic_int tid;	      /* not 0: the child is between clone and exec; the kernel clears it */
+	atomic_int tid; /* not 0: the child is between clone and exec; the kernel clears it */
 	atomic_bool has_files; /* the child has its own descriptor table */
-	bool pending;	      /* our copies of the two below are still open */
+	bool pending;          /* our copies of the two below are still open */
 	int connection, error;
 };
 
@@ -37,8 +37,9 @@ struct chunk {
 };
 
 struct starter {
-	int flags;   /* of clone(2), without the signal */
+	int flags; /* of clone(2), without the signal */
 	int report_fd, wake_fd;
+	bool has_close_range;
 	atomic_bool waiting;
 	struct chunk *chunks;
 	unsigned next;
@@ -50,7 +51,8 @@ static struct chunk *chunk_new(void)
 {
 	struct chunk *c = mem_new(sizeof *c);
 
-	c->slots = mmap(NULL, SLOTS * sizeof *c->slots, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	c->slots = mmap(NULL, SLOTS * sizeof *c->slots, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (c->slots == MAP_FAILED)
 		fatal("cannot map stacks: %m");
 	return c;
@@ -92,7 +94,8 @@ struct starter *start_new(bool root)
 	struct starter *s = mem_new(sizeof *s);
 	int ends[2], wake;
 
-	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0 || (wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0)
+	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0 ||
+		(wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0)
 		fatal("cannot open a pipe: %m");
 	s->report_fd = fcntl(ends[0], F_DUPFD_CLOEXEC, STEPS_WAKE_FD + 1);
 	close(ends[0]);
@@ -103,7 +106,8 @@ struct starter *start_new(bool root)
 	s->report_fd = fd_high(s->report_fd);
 	s->wake_fd = STEPS_WAKE_FD;
 	s->flags = CLONE_VM;
-	if (can_unshare_files())
+	s->has_close_range = can_unshare_files();
+	if (s->has_close_range)
 		s->flags |= CLONE_FILES;
 	if (RAW_SHARES_ERRNO)
 		s->flags |= CLONE_VFORK;
@@ -214,7 +218,8 @@ pid_t start_child(struct starter *s, const struct plan *p)
 		flags |= CLONE_CHILD_CLEARTID;
 		atomic_store_explicit(&slot->tid, 1, memory_order_relaxed);
 	}
-	pid = clone(child, slot->stack + STACK_BYTES, flags | SIGCHLD, slot, NULL, NULL, &slot->tid);
+	pid = clone(
+		child, slot->stack + STACK_BYTES, flags | SIGCHLD, slot, NULL, NULL, &slot->tid);
 	if (pid < 0) {
 		int saved = errno;
 
@@ -228,7 +233,8 @@ pid_t start_child(struct starter *s, const struct plan *p)
 		return pid;
 	}
 	slot->pending = true;
-	s->pending = mem_reserve(s->pending, &s->pending_cap, s->pending_count + 1, sizeof(struct slot *));
+	s->pending = mem_reserve(
+		s->pending, &s->pending_cap, s->pending_count + 1, sizeof(struct slot *));
 	s->pending[s->pending_count++] = slot;
 	return pid;
 }
@@ -261,6 +267,11 @@ int start_wake_fd(const struct starter *s)
 int start_report_fd(const struct starter *s)
 {
 	return s->report_fd;
+}
+
+bool start_has_close_range(const struct starter *s)
+{
+	return s->has_close_range;
 }
 
 const char *start_describe(const struct starter *s)

@@ -48,7 +48,10 @@ void start_woken(struct starter *s);
 /* Read end of the pipe of struct report; non-blocking. */
 int start_report_fd(const struct starter *s);
 
-/* The primitive in words, for `superd -V` and the tour. */
+/* Has this kernel close_range(2), for the steps that need it? */
+bool start_has_close_range(const struct starter *s);
+
+/* The primitive in words, for the tour. */
 const char *start_describe(const struct starter *s);
 
 #endif

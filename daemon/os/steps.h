@@ -11,13 +11,13 @@
 /* What a child tells through the shared pipe; shorter than PIPE_BUF, so it arrives whole. */
 struct report {
 	pid_t pid;
-	int32_t step;	/* enum step */
+	int32_t step;   /* enum step */
 	int32_t result; /* -errno: it failed here; else (in the tour) what the call returned */
 };
 
 /* The two descriptors that every child keeps until its exec. */
 #define STEPS_REPORT_FD 3 /* write end of the pipe of struct report */
-#define STEPS_WAKE_FD	4 /* eventfd: wakes a sleeping parent once the child has its own table */
+#define STEPS_WAKE_FD 4   /* eventfd: wakes a sleeping parent once the child has its own table */
 
 /* Called by the child once it has its own descriptor table. */
 struct steps_hook {

@@ -21,8 +21,8 @@ struct capture {
 	uint64_t conn;
 	pid_t pid;
 	bool orphan; /* its connection is closed: it frees itself */
-	size_t len; /* of `part`, a line whose end has not come yet */
-	char *part; /* owned; NULL until one is needed */
+	size_t len;  /* of `part`, a line whose end has not come yet */
+	char *part;  /* owned; NULL until one is needed */
 };
 
 int capture_prepare(struct daemon *d)

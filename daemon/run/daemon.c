@@ -78,7 +78,8 @@ static void on_signal(evutil_socket_t fd, short what, void *arg)
 			reopen_log();
 			break;
 		case SIGHUP:
-			log_say(LOG_NOTICE, "reload-failed", "reload is not built yet; the configuration is unchanged");
+			log_say(LOG_NOTICE, "reload-failed",
+				"reload is not built yet; the configuration is unchanged");
 			break;
 		}
 }
@@ -97,7 +98,8 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
 static void watch(struct daemon *d)
 {
 	d->signal_event = event_new(d->base, d->signal_fd, EV_READ | EV_PERSIST, on_signal, d);
-	d->wake_event = event_new(d->base, start_wake_fd(d->starter), EV_READ | EV_PERSIST, on_wake, d);
+	d->wake_event =
+		event_new(d->base, start_wake_fd(d->starter), EV_READ | EV_PERSIST, on_wake, d);
 	if (!d->signal_event || !d->wake_event || event_add(d->signal_event, NULL) < 0 ||
 		event_add(d->wake_event, NULL) < 0)
 		fatal("cannot poll: %m");
@@ -120,9 +122,10 @@ static struct event_base *base_new(void)
 	return base;
 }
 
-static void find_host(struct host *h)
+static void find_host(struct host *h, const struct starter *starter)
 {
 	h->root = geteuid() == 0;
+	h->close_range = start_has_close_range(starter);
 	h->umask = 022;
 	umask(h->umask);
 	h->nofile_raised = limits_raise_nofile(&h->nofile);
@@ -158,7 +161,8 @@ static void write_ready(const struct daemon *d, int fd)
 
 		for (size_t k = 0; k < u->listeners_count; k++)
 			if (u->listeners[k].fd >= 0)
-				fprintf(out, "%s %s\n", u->service->name, addr_format(&u->listeners[k].addr, text));
+				fprintf(out, "%s %s\n", u->service->name,
+					addr_format(&u->listeners[k].addr, text));
 	}
 	if (fclose(out) != 0)
 		log_say(LOG_ERROR, "error", "the ready descriptor: %m");
@@ -268,14 +272,16 @@ int daemon_run(struct config *config, const struct daemon_options *options)
 {
 	struct daemon d = { .config = config };
 	/* Out of the way of the two fixed numbers that start_new takes. */
-	int ready_fd = options->ready_fd < 0 ? -1 : fcntl(options->ready_fd, F_DUPFD_CLOEXEC, STEPS_WAKE_FD + 1);
+	int ready_fd = options->ready_fd < 0
+			       ? -1
+			       : fcntl(options->ready_fd, F_DUPFD_CLOEXEC, STEPS_WAKE_FD + 1);
 
 	if (options->ready_fd >= 0 && ready_fd < 0)
 		fatal("--ready-fd %d: %m", options->ready_fd);
 	fd_close(&(int){ options->ready_fd });
 	d.starter = start_new(geteuid() == 0);
 	set_log(config, options->verbose);
-	find_host(&d.host);
+	find_host(&d.host, d.starter);
 	if (chdir("/") < 0)
 		fatal("chdir /: %m");
 	TAILQ_INIT(&d.captures);

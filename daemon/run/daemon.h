@@ -5,8 +5,8 @@
 #include "daemon/model/config.h"
 
 struct daemon_options {
-	unsigned verbose;     /* how many -v: raises the log's level */
-	int ready_fd;	      /* bound addresses are written here, then it is closed; -1: none */
+	unsigned verbose; /* how many -v: raises the log's level */
+	int ready_fd;     /* bound addresses are written here, then it is closed; -1: none */
 };
 
 /* Serves until told to stop.  Takes the configuration.  Returns the exit code. */

@@ -33,7 +33,9 @@ static int open_stderr(struct conn *c, int connection)
 		/* Anew for each connection: logrotate needs no signal.  A fifo nobody reads must
 		 * not hold up the loop. */
 		fd = open(s->stderr_path,
-			O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0640);
+			O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY |
+				O_CLOEXEC,
+			0640);
 		if (fd >= 0)
 			fcntl(fd, F_SETFL, O_APPEND);
 		return fd;
@@ -46,8 +48,8 @@ static void find_ends(const struct listener *l, int fd, const struct addr *peer,
 {
 	const struct addr *a = &l->addr;
 	bool any = a->kind == ADDR_TCP &&
-		(a->sa.sa_family == AF_INET ? a->in.sin_addr.s_addr == INADDR_ANY
-					    : IN6_IS_ADDR_UNSPECIFIED(&a->in6.sin6_addr));
+		   (a->sa.sa_family == AF_INET ? a->in.sin_addr.s_addr == INADDR_ANY
+					       : IN6_IS_ADDR_UNSPECIFIED(&a->in6.sin6_addr));
 
 	e->credentials = false;
 	e->remote = *peer;

@@ -11,10 +11,10 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define ACCEPT_BATCH   16 /* a wake-up; a flood here must not starve the others (H4) */
-#define SHORTAGE_MS    200
+#define ACCEPT_BATCH 16 /* a wake-up; a flood here must not starve the others (H4) */
+#define SHORTAGE_MS 200
 #define RETRY_FIRST_MS 250
-#define RETRY_LAST_MS  30000
+#define RETRY_LAST_MS 30000
 #define TELL_LISTENERS 64 /* more than these are told one by one only with -v */
 
 /* ---- waiting for room */
@@ -49,9 +49,10 @@ static void tell_resume(struct unit *u)
 {
 	struct log_line l;
 
-	/* Told only if its suspension was: the two are a pair. */
-	if (u->pace.next_ms == 0 || u->pace.silent)
+	/* The two are a pair: told only if its suspension was. */
+	if (!u->told_full)
 		return;
+	u->told_full = false;
 	log_begin(&l, LOG_NOTICE, "resume");
 	log_str(&l, "service", u->service->name);
 	log_end(&l);
@@ -89,19 +90,21 @@ static void shortage_over(evutil_socket_t fd, short what, void *arg)
 	wake_all(&d->shortage);
 }
 
-static void tell_suspend(struct pace *pace, const char *service, const char *reason)
+/* True if it was told: at most one a second is. */
+static bool tell_suspend(struct pace *pace, const char *service, const char *reason)
 {
 	struct log_line l;
 	uint32_t silent;
 
 	if (!pace_take(pace, clock_ms(), &silent))
-		return;
+		return false;
 	log_begin(&l, LOG_NOTICE, "suspend");
 	log_str(&l, "service", service);
 	log_str(&l, "reason", reason);
 	if (silent)
 		log_num(&l, "repeated", silent);
 	log_end(&l);
+	return true;
 }
 
 /* No descriptors, memory or processes: a level-triggered poll would spin (H3). */
@@ -149,11 +152,13 @@ static bool accept_one(struct listener *l)
 	case ROOM:
 		break;
 	case ROOM_SERVICE_FULL:
-		tell_suspend(&u->pace, u->service->name, "max_connections");
+		if (tell_suspend(&u->pace, u->service->name, "max_connections"))
+			u->told_full = true;
 		wait_in(l, &u->full);
 		return false;
 	case ROOM_TOTAL_FULL:
-		tell_suspend(&u->daemon->shortage_pace, u->service->name, "max_connections of all services");
+		tell_suspend(&u->daemon->shortage_pace, u->service->name,
+			"max_connections of all services");
 		wait_in(l, &u->daemon->full);
 		return false;
 	}
@@ -197,7 +202,8 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 
 static void tell_listen(const struct listener *l)
 {
-	bool many = l->unit->listeners_count > TELL_LISTENERS || l->unit->daemon->units_count > TELL_LISTENERS;
+	bool many = l->unit->listeners_count > TELL_LISTENERS ||
+		    l->unit->daemon->units_count > TELL_LISTENERS;
 	char text[ADDR_TEXT_MAX];
 	struct log_line line;
 

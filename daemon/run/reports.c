@@ -11,7 +11,8 @@
 /* Kept until its child is reaped. */
 static void keep(struct daemon *d, const struct report *r)
 {
-	d->failures = mem_reserve(d->failures, &d->failures_cap, d->failures_count + 1, sizeof *d->failures);
+	d->failures = mem_reserve(
+		d->failures, &d->failures_cap, d->failures_count + 1, sizeof *d->failures);
 	d->failures[d->failures_count++] = *r;
 }
 
@@ -40,7 +41,8 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 
 void reports_watch(struct daemon *d)
 {
-	d->report_event = event_new(d->base, start_report_fd(d->starter), EV_READ | EV_PERSIST, on_readable, d);
+	d->report_event = event_new(
+		d->base, start_report_fd(d->starter), EV_READ | EV_PERSIST, on_readable, d);
 	event_add(d->report_event, NULL);
 }
 

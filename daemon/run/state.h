@@ -22,13 +22,13 @@ TAILQ_HEAD(waitlist, listener);
 struct listener {
 	struct unit *unit;
 	const struct addr *wanted; /* as configured */
-	struct addr addr;	   /* as bound */
+	struct addr addr;          /* as bound */
 	struct sock_path path;
-	int fd;			   /* -1: not open, and then `retry` is set */
+	int fd; /* -1: not open, and then `retry` is set */
 	struct event event;
 	TAILQ_ENTRY(listener) waiting;
 	struct waitlist *waits_in; /* NULL: it is polled */
-	struct event *retry;	   /* owned */
+	struct event *retry;       /* owned */
 	unsigned retry_ms;
 };
 
@@ -38,11 +38,12 @@ struct unit {
 	const struct service *service;
 	struct listener *listeners; /* owned */
 	size_t listeners_count;
-	uint32_t steps;		    /* of each of its children */
+	uint32_t steps; /* of each of its children */
 	uint32_t live;
-	uint64_t accepted, closed;  /* accepted == closed + live, always */
+	uint64_t accepted, closed; /* accepted == closed + live, always */
 	struct waitlist full;
 	struct pace pace;
+	bool told_full; /* its suspension is in the log, so its resumption will be */
 };
 
 /* One connection and its handler. */
@@ -53,8 +54,9 @@ struct conn {
 	struct unit *unit;
 	struct addr peer;
 	uint64_t start_us;
-	struct capture *capture; /* owned until the handler exits; NULL: its stderr goes elsewhere */
-	struct event *kill;	 /* owned; set once the handler has been told to stop */
+	struct capture
+		*capture;   /* owned until the handler exits; NULL: its stderr goes elsewhere */
+	struct event *kill; /* owned; set once the handler has been told to stop */
 	struct plan plan;
 	char env_text[ENV_TEXT_MAX];
 	const char *envp[];
@@ -84,7 +86,7 @@ struct daemon {
 	struct captures captures;      /* all of them */
 	struct leftover *leftovers;
 
-	struct waitlist full;	  /* wait for any handler to end: max_connections of all */
+	struct waitlist full;     /* wait for any handler to end: max_connections of all */
 	struct waitlist shortage; /* wait for descriptors, memory, processes */
 	struct event *shortage_timer;
 	struct pace shortage_pace;

@@ -7,7 +7,7 @@
 #include <signal.h>
 
 #define LEFTOVER_GRACE_MS 1000
-#define AFTER_KILL_MS	  2000 /* a process that KILL does not end hangs in the kernel */
+#define AFTER_KILL_MS 2000 /* a process that KILL does not end hangs in the kernel */
 
 static void tell(struct daemon *d, const char *phase, const char *signal)
 {

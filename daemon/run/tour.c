@@ -23,8 +23,8 @@ void tour_accept(const struct conn *c, int listener_fd, int fd)
 
 	if (!log_on(LOG_TOUR))
 		return;
-	snprintf(call, sizeof call, "accept4(%d) = %d from %s: the connection is descriptor %d", listener_fd,
-		fd, addr_format(&c->peer, peer), fd);
+	snprintf(call, sizeof call, "accept4(%d) = %d from %s: the connection is descriptor %d",
+		listener_fd, fd, addr_format(&c->peer, peer), fd);
 	tell(c, call);
 }
 
@@ -35,7 +35,8 @@ void tour_started(const struct conn *c)
 	if (!log_on(LOG_TOUR))
 		return;
 	if (c->capture) {
-		snprintf(call, sizeof call, "pipe2() = %d: its stderr comes back through it", c->plan.error);
+		snprintf(call, sizeof call, "pipe2() = %d: its stderr comes back through it",
+			c->plan.error);
 		tell(c, call);
 	}
 	snprintf(call, sizeof call, "fork() = %d, done as %s", (int)c->pid,
@@ -134,13 +135,13 @@ void tour_step(const struct conn *c, const struct report *r)
 	else if (c)
 		format_arguments(&c->plan, step, arguments, sizeof arguments);
 	if (r->result < 0)
-		snprintf(call, sizeof call, "[%d] %s(%s) = %s", (int)r->pid, plan_step_name(step), arguments,
-			strerrorname_np(-r->result));
+		snprintf(call, sizeof call, "[%d] %s(%s) = %s", (int)r->pid, plan_step_name(step),
+			arguments, strerrorname_np(-r->result));
 	else if (step == STEP_EXEC)
 		snprintf(call, sizeof call, "[%d] %s", (int)r->pid, arguments);
 	else
-		snprintf(call, sizeof call, "[%d] %s(%s) = %d", (int)r->pid, plan_step_name(step), arguments,
-			(int)r->result);
+		snprintf(call, sizeof call, "[%d] %s(%s) = %d", (int)r->pid, plan_step_name(step),
+			arguments, (int)r->result);
 	tell(c, call);
 }
 
@@ -154,6 +155,7 @@ void tour_reaped(const struct conn *c, int wait_status)
 		snprintf(call, sizeof call, "wait4() = %d: signal %s", (int)c->pid,
 			sigabbrev_np(WTERMSIG(wait_status)));
 	else
-		snprintf(call, sizeof call, "wait4() = %d: exit %d", (int)c->pid, WEXITSTATUS(wait_status));
+		snprintf(call, sizeof call, "wait4() = %d: exit %d", (int)c->pid,
+			WEXITSTATUS(wait_status));
 	tell(c, call);
 }

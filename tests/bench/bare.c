@@ -46,7 +46,10 @@ static long call(long n, long a, long b, long c)
 {
 	long r;
 
-	__asm__ volatile("syscall" : "=a"(r) : "a"(n), "D"(a), "S"(b), "d"(c) : "rcx", "r11", "memory");
+	__asm__ volatile("syscall"
+			 : "=a"(r)
+			 : "a"(n), "D"(a), "S"(b), "d"(c)
+			 : "rcx", "r11", "memory");
 	return r;
 }
 
@@ -116,8 +119,8 @@ static void start_clonevm(int fd)
 
 	s->fd = fd;
 	s->tid = 1;
-	if (clone(on_own_stack, s->stack + STACK, CLONE_VM | CLONE_CHILD_CLEARTID | SIGCHLD, s, NULL, NULL,
-		    (void *)&s->tid) < 0)
+	if (clone(on_own_stack, s->stack + STACK, CLONE_VM | CLONE_CHILD_CLEARTID | SIGCHLD, s,
+		    NULL, NULL, (void *)&s->tid) < 0)
 		die("clone");
 }
 
@@ -170,7 +173,8 @@ int main(int argc, char **argv)
 		return 2;
 	handler = argv + 3;
 	sigaction(SIGCHLD, &reap, NULL);
-	slots = mmap(NULL, SLOTS * sizeof *slots, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	slots = mmap(NULL, SLOTS * sizeof *slots, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (slots == MAP_FAILED)
 		die("mmap");
 	listener = listen_on(atoi(argv[2]));

@@ -21,9 +21,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SOURCES	   200
+#define SOURCES 200
 #define TIMEOUT_US 5000000
-#define LATENCIES  (1 << 21)
+#define LATENCIES (1 << 21)
 
 enum state { IDLE, CONNECTING, READING };
 
@@ -71,7 +71,9 @@ static void finish(struct client *c, uint64_t *count)
 
 static void fail(struct client *c, int error)
 {
-	finish(c, error == ECONNREFUSED ? &refused : error == ECONNRESET || error == EPIPE ? &reset : &other);
+	finish(c, error == ECONNREFUSED                   ? &refused
+		  : error == ECONNRESET || error == EPIPE ? &reset
+							  : &other);
 }
 
 static void begin(struct client *c)
@@ -119,7 +121,8 @@ static void hear(struct client *c)
 	ssize_t n;
 
 	while ((n = recv(c->fd, answer, sizeof answer, 0)) > 0) {
-		if (c->got + (size_t)n > question_len || memcmp(answer, question + c->got, (size_t)n) != 0) {
+		if (c->got + (size_t)n > question_len ||
+			memcmp(answer, question + c->got, (size_t)n) != 0) {
 			finish(c, &wrong);
 			return;
 		}
@@ -157,7 +160,8 @@ static void turn(bool again)
 
 		if (c->state == CONNECTING && events[i].events & (EPOLLOUT | EPOLLERR | EPOLLHUP))
 			ask(c);
-		if (c->state == READING && events[i].events & (EPOLLIN | EPOLLRDHUP | EPOLLERR | EPOLLHUP))
+		if (c->state == READING &&
+			events[i].events & (EPOLLIN | EPOLLRDHUP | EPOLLERR | EPOLLHUP))
 			hear(c);
 		if (c->state == IDLE && again)
 			begin(c);
@@ -183,10 +187,13 @@ static double percentile_ms(double p)
 static void print(double seconds)
 {
 	qsort(latencies_us, latencies_count, sizeof *latencies_us, compare);
-	printf("{\"rate\": %.1f, \"ok\": %ju, \"errors\": %ju, \"refused\": %ju, \"reset\": %ju, \"wrong\": %ju, "
-	       "\"timeouts\": %ju, \"seconds\": %.3f, \"p50_ms\": %.2f, \"p99_ms\": %.2f, \"max_ms\": %.2f}\n",
-		(double)ok / seconds, ok, refused + reset + wrong + timeouts + other, refused, reset, wrong, timeouts,
-		seconds, percentile_ms(.5), percentile_ms(.99), percentile_ms(1));
+	printf("{\"rate\": %.1f, \"ok\": %ju, \"errors\": %ju, \"refused\": %ju, \"reset\": %ju, "
+	       "\"wrong\": %ju, "
+	       "\"timeouts\": %ju, \"seconds\": %.3f, \"p50_ms\": %.2f, \"p99_ms\": %.2f, "
+	       "\"max_ms\": %.2f}\n",
+		(double)ok / seconds, ok, refused + reset + wrong + timeouts + other, refused,
+		reset, wrong, timeouts, seconds, percentile_ms(.5), percentile_ms(.99),
+		percentile_ms(1));
 }
 
 static void run(double warmup_s, double seconds)
