@@ -64,10 +64,12 @@ static void put(struct log_line *l, const char *bytes, size_t n)
 }
 
 /* All or nothing: an escape or a character is never cut in half by the end of the line. */
-static void put_whole(struct log_line *l, const char *bytes, size_t n)
+static bool put_whole(struct log_line *l, const char *bytes, size_t n)
 {
-	if (l->len + n <= sizeof l->text - TAIL)
-		put(l, bytes, n);
+	if (l->len + n > sizeof l->text - TAIL)
+		return false;
+	put(l, bytes, n);
+	return true;
 }
 
 /* Length of the valid UTF-8 sequence at p, 0 if there is none (overlong, surrogate, cut). */
@@ -94,34 +96,42 @@ static size_t utf8_length(const unsigned char *p, size_t n)
 	return len;
 }
 
+/* One character, or one byte that is none, as it is to be written.  Returns how many bytes of p
+ * it took; *n is how many it is. */
+static size_t escape(const unsigned char *p, size_t left, bool quoted, char out[8], size_t *n)
+{
+	bool json = options.format == LOG_JSON;
+	size_t len = 1;
+
+	if (quoted && (*p == '"' || *p == '\\')) {
+		out[0] = '\\';
+		out[1] = (char)*p;
+		*n = 2;
+	} else if ((*p >= 0x20 && *p < 0x7f) || (*p >= 0x80 && (len = utf8_length(p, left)))) {
+		memcpy(out, p, len);
+		*n = len;
+	} else if (json && *p < 0x80) {
+		*n = (size_t)sprintf(out, "\\u%04x", *p);
+		len = 1;
+	} else {
+		/* In JSON a byte that is no text becomes the text \xHH. */
+		*n = (size_t)sprintf(out, json ? "\\\\x%02x" : "\\x%02x", *p);
+		len = 1;
+	}
+	return len;
+}
+
 /* `quoted`: between quotes, so that these and backslashes are escaped too. */
 static void put_escaped(struct log_line *l, const unsigned char *p, size_t n, bool quoted)
 {
-	bool json = options.format == LOG_JSON;
+	while (n) {
+		char out[8];
+		size_t out_len, took = escape(p, n, quoted, out, &out_len);
 
-	for (size_t i = 0; i < n;) {
-		size_t len;
-		char e[8];
-
-		if (quoted && (p[i] == '"' || p[i] == '\\')) {
-			e[0] = '\\';
-			e[1] = (char)p[i++];
-			put_whole(l, e, 2);
-		} else if (p[i] >= 0x20 && p[i] < 0x7f) {
-			put_whole(l, (const char *)p + i++, 1);
-		} else if (p[i] >= 0x80 && (len = utf8_length(p + i, n - i))) {
-			put_whole(l, (const char *)p + i, len);
-			i += len;
-		} else if (json && p[i] < 0x80) {
-			put_whole(l, e, (size_t)snprintf(e, sizeof e, "\\u%04x", p[i]));
-			i++;
-		} else {
-			/* In JSON a byte that is no text becomes the text \xHH. */
-			put_whole(l, e,
-				(size_t)snprintf(
-					e, sizeof e, json ? "\\\\x%02x" : "\\x%02x", p[i]));
-			i++;
-		}
+		if (!put_whole(l, out, out_len))
+			return;
+		p += took;
+		n -= took;
 	}
 }
 
