@@ -16,7 +16,7 @@ int main(void)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 || io_write_all(1, buf, (size_t)n) < 0)
-			return io_peer_left() ? 0 : 111;
+			return io_farewell("echo");
 	}
 	return 0;
 }

@@ -328,7 +328,7 @@ int main(void)
 	/* Not earlier: it would show among the ignored signals. */
 	signal(SIGPIPE, SIG_IGN);
 	if (io_write_all(1, page.text, page.len) < 0)
-		return io_peer_left() ? 0 : 111;
+		return io_farewell("fds");
 	linger_close(0, 1);
 	return 0;
 }

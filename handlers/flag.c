@@ -43,6 +43,7 @@ static int send_flag(const char *file)
 	reply_begin(&reply, 1, &request, 200);
 	reply_field(&reply, "Content-Type", "text/plain; charset=utf-8");
 	reply_field(&reply, "Content-Length", "%zd", len);
+	reply_field(&reply, "X-Content-Type-Options", "nosniff");
 	reply_field(&reply, "Cache-Control", "no-store");
 	if (reply_head(&reply, len > 0) < 0)
 		return -1;
@@ -78,7 +79,7 @@ int main(int argc, char *argv[])
 		return 0;
 	request.keep_alive = false;
 	if (answer(status, argv[1]) < 0)
-		return io_peer_left() ? 0 : 111;
+		return io_farewell("flag");
 	linger_close(0, 1);
 	return 0;
 }

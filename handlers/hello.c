@@ -25,7 +25,7 @@ int main(void)
 	signal(SIGPIPE, SIG_IGN);
 
 	if (io_write_all(1, answer, sizeof(answer) - 1) < 0)
-		return io_peer_left() ? 0 : 111;
+		return io_farewell("hello");
 
 	/*
 	 * If we left now, the request would still lie unread in the socket.  The kernel takes that

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "handlers/common/beneath.h"
@@ -117,6 +118,13 @@ static int open_file(struct site *s, int *fd, struct stat *st)
 	return S_ISREG(st->st_mode) ? 200 : 403;
 }
 
+/* The file has shrunk since its length was promised: the answer has to end short, visibly. */
+static int fail_short(void)
+{
+	errno = ENODATA;
+	return -1;
+}
+
 /* Where out is none that sendfile(2) can write to (a file opened to append, say). */
 static int copy_body(int out, int file, off_t at, uint64_t len)
 {
@@ -127,7 +135,9 @@ static int copy_body(int out, int file, off_t at, uint64_t len)
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n <= 0 || io_write_all(out, buf, (size_t)n) < 0)
+		if (n == 0)
+			return fail_short();
+		if (n < 0 || io_write_all(out, buf, (size_t)n) < 0)
 			return -1;
 		at += n;
 		len -= (uint64_t)n;
@@ -135,7 +145,6 @@ static int copy_body(int out, int file, off_t at, uint64_t len)
 	return 0;
 }
 
-/* -1 also when the file has shrunk: a length was promised, so the connection has to end short. */
 static int send_body(int out, int file, off_t at, uint64_t len)
 {
 	while (len > 0) {
@@ -145,53 +154,71 @@ static int send_body(int out, int file, off_t at, uint64_t len)
 			return copy_body(out, file, at, len);
 		if (n < 0 && !io_may_retry(out))
 			return -1;
-		if (n == 0) {
-			errno = EPIPE;
-			return -1;
-		}
+		if (n == 0)
+			return fail_short();
 		if (n > 0)
 			len -= (uint64_t)n;
 	}
 	return 0;
 }
 
+static int refuse_range(struct site *s, uint64_t size)
+{
+	reply_begin(&s->reply, 1, &s->request, 416);
+	reply_field(&s->reply, "Content-Range", "bytes */%" PRIu64, size);
+	return reply_page(&s->reply);
+}
+
+static void describe_file(struct site *s, int status, const struct cond_state *file)
+{
+	time_t now = time(NULL);
+	char date[DATE_SIZE];
+
+	/* RFC 9110 forbids a date in the future.  Compared is the true one: it never seems old. */
+	date_format(date, file->changed < now ? file->changed : now);
+	reply_begin(&s->reply, 1, &s->request, status);
+	reply_field(&s->reply, "ETag", "%s", file->etag);
+	reply_field(&s->reply, "Last-Modified", "%s", date);
+}
+
+static void describe_body(
+	struct site *s, const struct cond_state *file, uint64_t first, uint64_t len)
+{
+	char type[MIME_SIZE];
+
+	mime_lookup(type, s->types, s->name);
+	reply_field(&s->reply, "Content-Type", "%s", type);
+	reply_field(&s->reply, "Content-Length", "%" PRIu64, len);
+	reply_field(&s->reply, "Accept-Ranges", "bytes");
+	reply_field(&s->reply, "X-Content-Type-Options", "nosniff");
+	if (s->reply.status == 206)
+		reply_field(&s->reply, "Content-Range", "bytes %" PRIu64 "-%" PRIu64 "/%" PRIu64,
+			first, first + len - 1, file->size);
+}
+
 static int send_file(struct site *s, int fd, const struct stat *st)
 {
-	char etag[48], date[DATE_SIZE], type[MIME_SIZE];
+	char etag[64];
 	struct cond_state file = { etag, st->st_mtime, (uint64_t)st->st_size };
-	struct reply *p = &s->reply;
 	uint64_t first = 0, len = 0;
 	int status;
 
 	snprintf(etag, sizeof(etag), "\"%llx.%lx-%llx\"", (unsigned long long)st->st_mtim.tv_sec,
 		(unsigned long)st->st_mtim.tv_nsec, (unsigned long long)st->st_size);
-	date_format(date, st->st_mtime);
 	status = cond_check(&s->request, &file);
-	if (status == 412)
-		return refuse(s, status);
 	if (status == 200)
 		status = cond_range(&s->request, &file, &first, &len);
-
-	reply_begin(p, 1, &s->request, status);
-	if (status == 416) {
-		reply_field(p, "Content-Range", "bytes */%" PRIu64, file.size);
-		return reply_page(p);
-	}
-	reply_field(p, "ETag", "%s", etag);
-	reply_field(p, "Last-Modified", "%s", date);
+	if (status == 412)
+		return refuse(s, 412);
+	if (status == 416)
+		return refuse_range(s, file.size);
+	describe_file(s, status, &file);
 	if (status == 304)
-		return reply_head(p, false);
-	mime_lookup(type, s->types, s->name);
-	reply_field(p, "Content-Type", "%s", type);
-	reply_field(p, "Content-Length", "%" PRIu64, len);
-	reply_field(p, "Accept-Ranges", "bytes");
-	reply_field(p, "X-Content-Type-Options", "nosniff");
-	if (status == 206)
-		reply_field(p, "Content-Range", "bytes %" PRIu64 "-%" PRIu64 "/%" PRIu64, first,
-			first + len - 1, file.size);
-	if (reply_head(p, len > 0) < 0)
+		return reply_head(&s->reply, false);
+	describe_body(s, &file, first, len);
+	if (reply_head(&s->reply, len > 0) < 0)
 		return -1;
-	return p->without_body ? 0 : send_body(1, fd, (off_t)first, len);
+	return s->reply.without_body ? 0 : send_body(1, fd, (off_t)first, len);
 }
 
 /* One request that has been read; status: what conn thinks of it.  0, or -1: the client is gone. */
@@ -229,7 +256,7 @@ static int serve(struct site *s)
 		if (n == REQUESTS_MAX)
 			s->request.keep_alive = false;
 		if (answer(s, status) < 0)
-			return io_peer_left() ? 0 : 111;
+			return io_farewell("static");
 		if (!s->reply.keep_alive)
 			break;
 		conn_next(&s->conn, &s->request);

@@ -8,6 +8,7 @@
 #ifndef HANDLERS_COMMON_CONN_H
 #define HANDLERS_COMMON_CONN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,13 +18,14 @@ enum { CONN_PATIENCE_MS = 15000 };
 
 struct conn {
 	int in;
+	bool kept; /* a request has been answered before */
 	uint64_t patience_ms;
 	size_t len;
 	char buf[HTTP_HEAD_MAX];
 };
 
-/* Patience: for a head, counted from the start (the first) or from its first byte (later ones);
- * for the silence between two requests; and for a client that takes nothing of an answer. */
+/* Patience: for the first head, counted from the start; for the silence before each later request,
+ * and again for its head; and for a client that takes nothing of an answer. */
 void conn_init(struct conn *c, int in, int out, uint64_t patience_ms);
 
 /* Waits for a request.  0: here it is, in c's buffer until conn_next().  A status to refuse with,

@@ -344,3 +344,8 @@ int http_parse(struct http_request *r, const char *buf, size_t len)
 		r->head_len = r->scanned;
 	return r->verdict;
 }
+
+bool http_idle(const struct http_request *r)
+{
+	return !r->in_fields && r->scanned == r->line;
+}

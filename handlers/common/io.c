@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -94,9 +96,25 @@ void io_limit_stall(int fd, uint64_t stall_ms)
 	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &stall, sizeof(stall));
 }
 
-bool io_peer_left(void)
+static bool peer_left(void)
 {
-	return errno == EPIPE || errno == ECONNRESET || errno == ETIMEDOUT;
+	switch (errno) {
+	case EPIPE:
+	case ECONNRESET:
+	case ETIMEDOUT:
+	case EHOSTUNREACH: /* what a router said while TCP kept trying */
+	case ENETUNREACH:
+		return true;
+	}
+	return false;
+}
+
+int io_farewell(const char *program)
+{
+	if (peer_left())
+		return 0;
+	dprintf(2, "%s: %s\n", program, strerror(errno));
+	return 111;
 }
 
 static ssize_t read_whole(int fd, char *buf, size_t size)

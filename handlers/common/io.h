@@ -32,8 +32,9 @@ void io_limit_stall(int fd, uint64_t stall_ms);
  * Otherwise errno says why not. */
 bool io_may_retry(int fd);
 
-/* True if errno says no more than that the peer left: its right, nothing to log. */
-bool io_peer_left(void);
+/* The exit status after a failed read or write, from errno: 0 if it says no more than that the peer
+ * left, which is its right; else 111, and the log is told what went wrong. */
+int io_farewell(const char *program);
 
 /* The whole regular file.  Its length, or -1 with errno: EFBIG when it is longer than size,
  * EINVAL when it is no regular file (and then it was not waited for, either). */

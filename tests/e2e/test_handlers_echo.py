@@ -57,4 +57,6 @@ def test_it_runs_by_hand_from_file_to_file(tmp_path):
 
 def test_a_full_disk_is_an_error():
     with open("/dev/full", "w") as full:
-        assert subprocess.run(ECHO, input=b"hi", stdout=full, timeout=PATIENCE).returncode == 111
+        run = subprocess.run(ECHO, input=b"hi", stdout=full, stderr=subprocess.PIPE,
+                             timeout=PATIENCE)
+    assert (run.returncode, run.stderr) == (111, b"echo: No space left on device\n")

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import sys
 
 from handlerlib import PATIENCE, Session, command
 
@@ -78,7 +79,7 @@ def test_blocked_and_ignored_signals_are_told():
              "signal.signal(signal.SIGINT, signal.SIG_IGN)\n" \
              "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])\n" \
              "os.execv(sys.argv[1], sys.argv[1:])"
-    run = subprocess.run(["python3", "-c", script, *FDS], capture_output=True, text=True,
+    run = subprocess.run([sys.executable, "-c", script, *FDS], capture_output=True, text=True,
                          stdin=subprocess.DEVNULL, timeout=PATIENCE, check=True)
     assert "  blocked: 15 (Terminated)\n" in run.stdout
     assert re.search(r"  ignored: 2 \(Interrupt\)", run.stdout)

@@ -1,9 +1,12 @@
 """static ROOT: the files below ROOT over HTTP, and nothing else."""
 
+import ctypes
 import email.utils
+import errno
 import os
 import re
 import socket
+import struct
 import subprocess
 import threading
 import time
@@ -150,6 +153,17 @@ def test_the_table_of_types_names_each_ending_once():
 def test_a_folder_without_its_slash_is_redirected_within_the_site(static, path, location):
     answer = get(static, path)
     assert (answer.status, answer["Location"]) == (301, location)
+
+
+def test_a_redirect_repeats_a_long_query(static):
+    query = "x" * 8170
+    assert get(static, "/sub?" + query)["Location"] == "/sub/?" + query
+
+
+def test_a_redirect_that_would_be_too_long_is_refused(static, root):
+    folder = root / "/".join(["|" * 250] * 15)
+    folder.mkdir(parents=True)
+    assert get(static, f"/{folder.relative_to(root)}?{'x' * 4000}").status == 414
 
 
 def test_a_backslash_in_a_redirect_is_escaped(static, root):
@@ -367,6 +381,10 @@ def test_the_connection_is_kept_as_the_client_asks(static, head, connection):
     assert ask(static, head)["Connection"] == connection
 
 
+def test_an_empty_line_behind_a_request_is_not_answered(static):
+    assert exchange(static, b"GET /sub/" + REST + b"\r\n").count(b"HTTP/1.1") == 1
+
+
 def test_the_hundredth_request_is_the_last(static):
     with Session(static) as s:
         for n in range(1, 101):
@@ -496,6 +514,14 @@ def test_a_changed_file_is_sent_again(static, root):
     assert get(static, "/text.txt", If_Match=first["ETag"]).status == 412
 
 
+def test_a_file_from_the_future_says_now(static, root):
+    os.utime(root / "text.txt", (4000000000, 4000000000))
+    answer = get(static, "/text.txt")
+    said = email.utils.parsedate_to_datetime(answer["Last-Modified"]).timestamp()
+    assert said <= time.time()
+    assert get(static, "/text.txt", If_Modified_Since=answer["Last-Modified"]).status == 200
+
+
 def test_a_file_that_changed_within_the_second_has_another_tag(static, root):
     os.utime(root / "text.txt", ns=(10**18, 10**18))
     first = get(static, "/text.txt")
@@ -561,6 +587,25 @@ def test_it_appends_to_a_file_where_sendfile_cannot(static, root, tmp_path):
     with open(tmp_path / "out", "ab") as out:
         by_hand(static, b"GET /big HTTP/1.0\r\n\r\n", stdout=out)
     assert (tmp_path / "out").read_bytes().endswith(b"\r\n\r\n" + data)
+
+
+def without_openat2():
+    """In the child: makes openat2 fail as on a kernel that does not know it (by seccomp)."""
+    load_nr, equal_else_1, allow, enosys = (0x20, 0, 0, 0), (0x15, 0, 1, 437), \
+        (0x06, 0, 0, 0x7fff0000), (0x06, 0, 0, 0x50000 | errno.ENOSYS)
+    code = b"".join(struct.pack("HBBI", *i) for i in (load_nr, equal_else_1, enosys, allow))
+    code = ctypes.create_string_buffer(code, len(code))
+    program = struct.pack("HP", 4, ctypes.addressof(code))
+    libc = ctypes.CDLL(None, use_errno=True)
+    assert libc.prctl(38, 1, 0, 0, 0) == 0  # PR_SET_NO_NEW_PRIVS
+    assert libc.prctl(22, 2, program) == 0  # PR_SET_SECCOMP, SECCOMP_MODE_FILTER
+
+
+def test_without_openat2_it_serves_nothing(root):
+    run = subprocess.run(command("static", root), input=b"GET /" + REST, capture_output=True,
+                         timeout=PATIENCE, preexec_fn=without_openat2)
+    assert (run.returncode, run.stdout) == (111, b"")
+    assert b"this kernel has no openat2(2)" in run.stderr
 
 
 def test_a_root_that_is_not_there_is_an_error_at_start(tmp_path):
