@@ -60,6 +60,20 @@ static void complain_clash(struct loader *l, const struct claim *a, const struct
 			mine, theirs, first->service, first->place.file->name, line, column);
 }
 
+static bool same_place(const struct place *a, const struct place *b)
+{
+	return a->file == b->file && a->offset == b->offset;
+}
+
+/* Two ranges that overlap do so at many ports; said once. */
+static bool said(const struct loader *l, const struct claim *a, const struct claim *b)
+{
+	const struct claim *c = l->clash[0], *d = l->clash[1];
+
+	return c && ((same_place(&a->place, &c->place) && same_place(&b->place, &d->place)) ||
+			    (same_place(&a->place, &d->place) && same_place(&b->place, &c->place)));
+}
+
 /* In one group, an address clashes with its equals, which stand beside it, or with one of the few
  * broad ones, which stand in front: so one pass finds all. */
 static void check_group(struct loader *l, const struct claim *list, size_t n)
@@ -75,10 +89,14 @@ static void check_group(struct loader *l, const struct claim *list, size_t n)
 			if (addr_clash(broad[j]->addr, list[i].addr))
 				with = broad[j];
 		}
-		if (with)
+		if (with && !said(l, with, &list[i]))
 			complain_clash(l, with, &list[i]);
-		else if (breadth(list[i].addr) < 3 && broad_count < 3)
+		if (with) {
+			l->clash[0] = with;
+			l->clash[1] = &list[i];
+		} else if (breadth(list[i].addr) < 3 && broad_count < 3) {
 			broad[broad_count++] = &list[i];
+		}
 	}
 }
 

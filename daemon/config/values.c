@@ -179,9 +179,8 @@ static bool read_octal(struct reader *r, const struct key *k, struct value v, vo
 
 	if (json_is_integer(v.json)) {
 		COMPLAIN(r, k, v,
-			"wants a string of octal digits, not a number; write "
-			"\"%03" JSON_INTEGER_FORMAT "\" in quotes",
-			json_integer_value(v.json));
+			"wants a string of octal digits, not a number; put it in quotes, as "
+			"\"022\"");
 		return false;
 	}
 	if (!text) {
@@ -189,8 +188,7 @@ static bool read_octal(struct reader *r, const struct key *k, struct value v, vo
 		return false;
 	}
 	if (!*text || strspn(text, "01234567") != strlen(text)) {
-		COMPLAIN(
-			r, k, v, "'%s' is not a string of octal digits, as \"%03o\" is", text, 022);
+		COMPLAIN(r, k, v, "'%s' is not a string of octal digits, as \"022\" is", text);
 		return false;
 	}
 	mode = strtoul(text, NULL, 8);
