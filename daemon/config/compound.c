@@ -140,8 +140,8 @@ static const char *get_variable(
 	if (!good_variable(r, k, name, place_of_key(r, v), variable_settable(name)))
 		return NULL;
 	if (!text) {
-		loader_complain(
-			r->loader, &at, k->name, "'%s' wants a string; its value is none", name);
+		loader_complain(r->loader, &at, k->name, "'%s' wants a string, not %s", name,
+			kind_of(v.json));
 		return NULL;
 	}
 	if (strchr(text, '\n')) {
@@ -244,7 +244,8 @@ bool read_sink(struct reader *r, const struct key *k, struct value v, void *fiel
 {
 	const char *text = json_string_value(v.json), *path = NULL;
 	struct place at = place_of(r, v);
-	char known[120];
+	struct reader inner = *r;
+	char known[120], *owner;
 
 	for (unsigned i = 0; text && k->words[i]; i++) {
 		if (strcmp(text, k->words[i]) == 0) {
@@ -261,7 +262,9 @@ bool read_sink(struct reader *r, const struct key *k, struct value v, void *fiel
 		wrong_type(r, k->name, v, known);
 		return false;
 	}
-	object_read(r, k->name, sink_keys, v, &path, NULL, NULL);
+	inner.owner = owner = r->owner ? mem_print("%s: %s", r->owner, k->name) : mem_dup(k->name);
+	object_read(&inner, NULL, sink_keys, v, &path, NULL, NULL);
+	free(owner);
 	if (path)
 		*(struct sink *)field = (struct sink){ .path = path };
 	else if (!json_object_get(v.json, "file"))

@@ -167,6 +167,16 @@ static const char *syntax_hint(const struct file *f, const json_error_t *e)
 	return "";
 }
 
+static void complain_syntax(
+	const struct file *f, const json_error_t *e, struct complaints *complaints)
+{
+	bool nul = strstr(e->text, "\\u0000 is not allowed");
+
+	complain(complaints, f->name, e->line > 0 ? (unsigned)e->line : 1,
+		e->column > 0 ? (unsigned)e->column : 1, "JSON: %s%s",
+		nul ? "\\u0000 has no place in any text here" : e->text, syntax_hint(f, e));
+}
+
 static bool parse(struct file *f, struct complaints *complaints)
 {
 	json_error_t e;
@@ -176,9 +186,7 @@ static bool parse(struct file *f, struct complaints *complaints)
 		return false;
 	f->root = json_loadb(f->text, f->len, 0, &e);
 	if (!f->root) {
-		complain(complaints, f->name, e.line > 0 ? (unsigned)e.line : 1,
-			e.column > 0 ? (unsigned)e.column : 1, "JSON: %s%s", e.text,
-			syntax_hint(f, &e));
+		complain_syntax(f, &e, complaints);
 		return false;
 	}
 	if (!json_is_object(f->root)) {

@@ -59,8 +59,9 @@ static void set_user(struct loader *l, struct draft *d)
 	if (!d->user) {
 		if (geteuid() == 0)
 			draft_complain(l, d, "user",
-				"is missing, and superd runs as root; name a user, or say "
-				"\"user\": \"root\"");
+				"is missing, and superd runs as root; name a user, %s",
+				l->config->path ? "or say \"user\": \"root\""
+						: "as in -o user=nobody, or say -o user=root");
 		return;
 	}
 	a = find(l, d, "user", d->user, true);

@@ -4,6 +4,7 @@
 #include "daemon/config/services.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <glob.h>
 #include <malloc.h>
 #include <stdlib.h>
@@ -72,8 +73,10 @@ static void include_pattern(struct reading *g, const char *pattern, struct value
 	glob_t found = { 0 };
 
 	if (!strpbrk(pattern, "*?[")) {
-		if (access(path, F_OK) < 0)
-			loader_complain(g->reader.loader, &at, "include", "'%s': %m", path);
+		if (access(path, F_OK) < 0 && errno == ENOENT)
+			loader_complain(g->reader.loader, &at, "include",
+				"there is no file '%s'; a pattern such as *.json may match none",
+				path);
 		else
 			include_file(g, path, v, depth);
 	} else if (glob(path, 0, NULL, &found) == 0) {

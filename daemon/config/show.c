@@ -76,29 +76,52 @@ static char *listen_cell(const struct service *s)
 
 /* ---- program ---- */
 
-/* The words as a shell would want them. */
-static char *program_cell(const struct service *s)
+/* The word as a shell would want it, on the heap. */
+static char *quoted(const char *word)
 {
 	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 				    "/._-+=:,@%";
+	char *text, *out;
+
+	if (*word && !word[strspn(word, plain)])
+		return mem_dup(word);
+	text = out = mem_new(4 * strlen(word) + 3);
+	*out++ = '\'';
+	for (; *word; word++) {
+		if (*word == '\'')
+			out = stpcpy(out, "'\\''");
+		else
+			*out++ = *word;
+	}
+	*out = '\'';
+	return text;
+}
+
+/* Cuts what is too long, but never the program's own path. */
+static void cut(char *cell, size_t least)
+{
+	size_t n = PROGRAM_WIDTH - 3;
+
+	if (strlen(cell) <= PROGRAM_WIDTH || strlen(cell) <= least + 4)
+		return;
+	if (n < least + 1)
+		n = least + 1;
+	while (((unsigned char)cell[n] & 0xc0) == 0x80)
+		n--; /* not in the middle of a character */
+	strcpy(cell + n, "...");
+}
+
+static char *program_cell(const struct service *s)
+{
 	char *cell = mem_dup(s->program);
-	size_t n;
 
 	for (size_t i = 1; s->argv[i]; i++) {
-		const char *word = s->argv[i];
-		bool quote = !*word || word[strspn(word, plain)];
-		char *quoted = mem_print(quote ? "'%s'" : "%s", word);
+		char *word = quoted(s->argv[i]);
 
-		append(&cell, " ", quoted);
-		free(quoted);
+		append(&cell, " ", word);
+		free(word);
 	}
-	n = strlen(cell);
-	if (n > PROGRAM_WIDTH) {
-		n = PROGRAM_WIDTH - 3;
-		while (n > 0 && ((unsigned char)cell[n] & 0xc0) == 0x80)
-			n--; /* not in the middle of a character */
-		strcpy(cell + n, "...");
-	}
+	cut(cell, strlen(s->program));
 	return cell;
 }
 
@@ -127,7 +150,9 @@ static char *limit_text(const struct key *k, rlim_t value)
 		return mem_dup("unlimited");
 	if (k->type == KEY_LIMIT_SIZE)
 		return mem_dup(quantity_size_text(value, text));
-	return mem_print("%llu%s", (unsigned long long)value, k->type == KEY_LIMIT_TIME ? "s" : "");
+	if (k->type == KEY_LIMIT_TIME && value <= UINT64_MAX / 1000)
+		return mem_dup(quantity_duration_text(value * 1000, text));
+	return mem_print("%llu", (unsigned long long)value);
 }
 
 static char *limits_cell(const struct service *s)

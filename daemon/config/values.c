@@ -56,7 +56,7 @@ struct place place_of(const struct reader *r, struct value v)
 
 /* ---- complaints ---- */
 
-static const char *kind_of(const json_t *v)
+const char *kind_of(const json_t *v)
 {
 	switch (json_typeof(v)) {
 	case JSON_OBJECT:
@@ -262,7 +262,7 @@ static bool read_word(struct reader *r, const struct key *k, struct value v, voi
 			*(unsigned *)field = i;
 			return true;
 		}
-		snprintf(known + n, sizeof known - n, "%s%s", i ? ", " : "", k->words[i]);
+		snprintf(known + n, sizeof known - n, "%s\"%s\"", i ? ", " : "", k->words[i]);
 	}
 	COMPLAIN(r, k, v, "'%s' is none of %s", text, known);
 	return false;

@@ -36,6 +36,9 @@ bool walk_next(struct walk *w, const char **key, struct value *child);
 struct place place_of_key(const struct reader *r, struct value v);
 struct place place_of(const struct reader *r, struct value v);
 
+/* "a number", "an array" and so on. */
+const char *kind_of(const json_t *v);
+
 /* Complains that the value is not what is wanted: "wants a number, not a string". */
 void wrong_type(struct reader *r, const char *key, struct value v, const char *wants);
 
