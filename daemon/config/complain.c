@@ -49,15 +49,18 @@ static int by_place(const void *left, const void *right)
 	return order ? order : strcmp(a->text, b->text);
 }
 
-/* A peer of the admin may have put control characters into a name; a terminal must not act. */
-static void print_text(const char *text, FILE *out)
+static void print_one(const struct complaint *c, FILE *out)
 {
-	for (; *text; text++) {
-		if ((unsigned char)*text < ' ' || *text == 0x7f)
-			fprintf(out, "\\x%02x", (unsigned char)*text);
-		else
-			fputc(*text, out);
+	char *line = c->line ? mem_print("%s:%u:%u: %s\n", c->file, c->line, c->column, c->text)
+			     : mem_print("%s: %s\n", c->file, c->text);
+
+	/* The text quotes the file, and the file may hold what a terminal would act on. */
+	for (char *p = line; p[1]; p++) {
+		if ((unsigned char)*p < ' ' || *p == 0x7f)
+			*p = '?';
 	}
+	fputs(line, out);
+	free(line);
 }
 
 void complaints_print(struct complaints *c, FILE *out)
@@ -65,17 +68,9 @@ void complaints_print(struct complaints *c, FILE *out)
 	if (c->count)
 		qsort(c->list, c->count, sizeof *c->list, by_place);
 	for (size_t i = 0; i < c->count; i++) {
-		const struct complaint *one = &c->list[i];
-
 		/* What `defaults` got wrong is found again in every service: said once. */
-		if (i && by_place(one - 1, one) == 0)
-			continue;
-		print_text(one->file, out);
-		if (one->line)
-			fprintf(out, ":%u:%u", one->line, one->column);
-		fputs(": ", out);
-		print_text(one->text, out);
-		fputc('\n', out);
+		if (i == 0 || by_place(&c->list[i - 1], &c->list[i]) != 0)
+			print_one(&c->list[i], out);
 	}
 }
 

@@ -189,7 +189,7 @@ bool read_env(struct reader *r, const struct key *k, struct value v, void *field
 		if (j == own)
 			list_add(&list, env->items[i]);
 	}
-	*env = list_done(&list, &r->loader->config->arena);
+	*env = list_done(&list, &r->loader->scratch);
 	return ok;
 }
 
@@ -218,7 +218,7 @@ bool read_names(struct reader *r, const struct key *k, struct value v, void *fie
 			list_add(&list, loader_text(r->loader, name));
 		}
 	}
-	*(struct strings *)field = list_done(&list, &r->loader->config->arena);
+	*(struct strings *)field = list_done(&list, &r->loader->scratch);
 	return ok;
 }
 

@@ -9,7 +9,7 @@
 #include "daemon/model/service.h"
 
 struct strings {
-	const char *const *items; /* in the config's arena */
+	const char *const *items; /* the list is scratch, the texts are the config's */
 	size_t count;
 };
 

@@ -199,13 +199,16 @@ static void take_top(struct loader *l)
 {
 	static const enum log_target targets[] = { LOG_STDERR, LOG_SYSLOG, LOG_JOURNAL };
 	struct config *c = l->config;
+	struct list folders = { 0 };
 
+	for (size_t i = 0; i < l->top.handler_path.count; i++)
+		list_add(&folders, l->top.handler_path.items[i]);
+	c->handler_path = list_done(&folders, &c->arena).items;
 	c->log = l->top.log;
 	c->log.target = l->top.log_target.path ? LOG_FILE : targets[l->top.log_target.word];
 	c->log.path = l->top.log_target.path;
 	c->max_connections = l->top.max_connections;
 	c->stop_timeout_ms = l->top.stop_timeout_ms;
-	c->handler_path = l->top.handler_path.items;
 }
 
 static void take_services(struct loader *l)

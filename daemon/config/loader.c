@@ -102,6 +102,7 @@ void loader_fini(struct loader *l)
 	file_free(l->builtin);
 	free(l->services);
 	free(l->claims);
+	arena_free(&l->scratch);
 	config_free(l->config);
 	*l = (struct loader){ 0 };
 }

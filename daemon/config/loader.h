@@ -22,6 +22,7 @@ struct claim {
 struct loader {
 	struct config *config; /* being made; owned until it is complete */
 	struct top top;
+	struct arena scratch; /* of drafts; nothing in the config points there */
 	struct complaints *complaints;
 	size_t complaints_before;
 

@@ -327,7 +327,7 @@ static bool read_list(
 		ok = ok && text;
 		list_add(&list, text);
 	}
-	done = list_done(&list, &r->loader->config->arena);
+	done = list_done(&list, &r->loader->scratch);
 	if (ok)
 		*(struct strings *)field = done;
 	return ok;
@@ -340,7 +340,7 @@ static bool read_strings(struct reader *r, const struct key *k, struct value v, 
 
 	if (text) {
 		list_add(&list, loader_text(r->loader, text));
-		*(struct strings *)field = list_done(&list, &r->loader->config->arena);
+		*(struct strings *)field = list_done(&list, &r->loader->scratch);
 		return true;
 	}
 	if (!json_is_array(v.json)) {
