@@ -1,7 +1,5 @@
 /* echo: gives back what it gets until the input ends (RFC 862).  The smallest useful handler. */
-#include <errno.h>
 #include <signal.h>
-#include <unistd.h>
 
 #include "handlers/common/io.h"
 
@@ -12,9 +10,7 @@ int main(void)
 
 	/* A peer that stops listening is a normal end here, not a death by signal in the log. */
 	signal(SIGPIPE, SIG_IGN);
-	while ((n = read(0, buf, sizeof(buf))) != 0) {
-		if (n < 0 && errno == EINTR)
-			continue;
+	while ((n = io_read(0, buf, sizeof(buf))) != 0) {
 		if (n < 0 || io_write_all(1, buf, (size_t)n) < 0)
 			return io_farewell("echo");
 	}

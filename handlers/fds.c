@@ -10,10 +10,10 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -158,19 +158,26 @@ static void say_descriptor(int fd, int flags)
 	say("\n");
 }
 
+static bool is_same(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
 static void say_sameness(void)
 {
-	struct stat in, out;
+	struct stat in, out, err;
 
 	if (fstat(0, &in) < 0 || fstat(1, &out) < 0)
 		return;
-	if (in.st_dev != out.st_dev || in.st_ino != out.st_ino)
+	if (!is_same(&in, &out))
 		say("  0 and 1 are two different things: this was started by hand.\n");
 	else if (S_ISSOCK(in.st_mode))
 		say("  0 and 1 are the same socket, and that socket is your connection:\n"
 		    "  what you send is read from 0, what is written to 1 you receive.\n");
 	else
 		say("  0 and 1 are the same file, but no socket: this was started by hand.\n");
+	if (S_ISSOCK(in.st_mode) && fstat(2, &err) == 0 && !is_same(&in, &err))
+		say("  2 leads elsewhere, to the log: what is written there you never see.\n");
 }
 
 static bool say_if_open(int fd)

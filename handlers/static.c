@@ -62,18 +62,17 @@ static int redirect_to_folder(struct site *s)
 {
 	static char location[3 * PATH_MAX];
 	struct http_text query = s->request.query;
+	size_t len = path_encode(location, sizeof(location), s->name);
 
-	if (path_encode(location, sizeof(location), s->name) == 0)
+	if (len == 0 || len + query.len > HTTP_LINE_MAX - 16)
 		return refuse(s, 414);
 	reply_begin(&s->reply, 1, &s->request, 301);
 	reply_field(&s->reply, "Location", "/%s/%s%.*s", location, query.at ? "?" : "",
 		(int)query.len, query.at ? query.at : "");
-	if (s->reply.too_long)
-		return refuse(s, 414);
 	return reply_page(&s->reply);
 }
 
-static int status_of_error(void)
+static int status_of_error(const char *name)
 {
 	switch (errno) {
 	case ENOENT:
@@ -85,9 +84,10 @@ static int status_of_error(void)
 	case EXDEV: /* leads out of the root */
 	case ELOOP: /* in a circle, or by a magic link */
 	case ENXIO: /* a socket, or a device without a driver */
+	case ENODEV:
 		return 403;
 	}
-	fprintf(stderr, "static: cannot open a file: %s\n", strerror(errno));
+	fprintf(stderr, "static: %s: %s\n", name, strerror(errno));
 	return 500;
 }
 
@@ -107,12 +107,10 @@ static int open_file(struct site *s, int *fd, struct stat *st)
 	if (*fd < 0 && folder && errno == ENOENT) {
 		/* A folder without an index is there, but not to be listed. */
 		s->name[len] = '\0';
-		return beneath_has_folder(s->root, s->name) ? 403 : status_of_error();
+		return beneath_has_folder(s->root, s->name) ? 403 : status_of_error(s->name);
 	}
-	if (*fd < 0)
-		return status_of_error();
-	if (fstat(*fd, st) < 0)
-		return status_of_error();
+	if (*fd < 0 || fstat(*fd, st) < 0)
+		return status_of_error(s->name);
 	if (S_ISDIR(st->st_mode) && !folder)
 		return 301;
 	return S_ISREG(st->st_mode) ? 200 : 403;
@@ -221,7 +219,7 @@ static int send_file(struct site *s, int fd, const struct stat *st)
 	return s->reply.without_body ? 0 : send_body(1, fd, (off_t)first, len);
 }
 
-/* One request that has been read; status: what conn thinks of it.  0, or -1: the client is gone. */
+/* One request that has been read; status: what conn thinks of it.  0, or -1 with errno. */
 static int answer(struct site *s, int status)
 {
 	struct stat st;

@@ -81,8 +81,7 @@ void http_init(struct http_request *r);
  * same one again after that. */
 int http_parse(struct http_request *r, const char *buf, size_t len);
 
-/* True as long as no request has begun: no byte has come, or the one empty line that is forgiven.
- */
+/* True until a request begins: nothing has come, or the one empty line that is forgiven. */
 bool http_idle(const struct http_request *r);
 
 /* The value of the first field of that name, or NULL. */

@@ -65,6 +65,17 @@ int io_write_more(int fd, const void *data, size_t len)
 	return write_all(fd, data, len, MSG_MORE);
 }
 
+ssize_t io_read(int fd, void *buf, size_t size)
+{
+	struct pollfd input = { .fd = fd, .events = POLLIN };
+	ssize_t n;
+
+	while ((n = read(fd, buf, size)) < 0 && (errno == EINTR || errno == EAGAIN))
+		if (errno == EAGAIN)
+			poll(&input, 1, -1);
+	return n;
+}
+
 ssize_t io_read_until(int fd, void *buf, size_t size, uint64_t deadline_ms)
 {
 	for (;;) {

@@ -16,11 +16,14 @@
 /* The monotonic clock, in milliseconds: deadlines are points on it. */
 uint64_t io_now_ms(void);
 
-/* Writes it all.  0, or -1 with errno; ETIMEDOUT when a limit_stall() ran out. */
+/* Writes it all.  0, or -1 with errno; ETIMEDOUT when io_limit_stall() says so. */
 int io_write_all(int fd, const void *data, size_t len);
 
 /* The same, and says that more follows at once, so that both can share a packet. */
 int io_write_more(int fd, const void *data, size_t len);
+
+/* read(2) that waits, on a descriptor that somebody made non-blocking too. */
+ssize_t io_read(int fd, void *buf, size_t size);
 
 /* read(2) that ends at the deadline: -1 with ETIMEDOUT. */
 ssize_t io_read_until(int fd, void *buf, size_t size, uint64_t deadline_ms);

@@ -50,10 +50,8 @@ static void append(struct reply *p, const char *format, va_list args)
 	size_t room = sizeof(p->head) - p->len;
 	int n = vsnprintf(p->head + p->len, room, format, args);
 
-	if (n < 0 || (size_t)n >= room)
-		p->too_long = true;
-	else
-		p->len += (size_t)n;
+	assert(n >= 0 && (size_t)n < room);
+	p->len += (size_t)n;
 }
 
 static __attribute__((format(printf, 2, 3))) void add(struct reply *p, const char *format, ...)
@@ -73,7 +71,6 @@ void reply_begin(struct reply *p, int out, const struct http_request *r, int sta
 	p->status = status;
 	p->without_body = r->method == HTTP_HEAD || status == 304;
 	p->keep_alive = r->keep_alive && !r->has_body;
-	p->too_long = false;
 	p->len = 0;
 	date_format(date, time(NULL));
 	add(p, "HTTP/1.1 %d %s\r\nDate: %s\r\n", status, reply_reason(status), date);
@@ -98,7 +95,6 @@ void reply_field(struct reply *p, const char *name, const char *format, ...)
 
 int reply_head(struct reply *p, bool body)
 {
-	assert(!p->too_long);
 	add(p, "\r\n");
 	if (body && !p->without_body)
 		return io_write_more(p->out, p->head, p->len);

@@ -16,15 +16,15 @@
 struct reply {
 	int out, status;
 	bool without_body, keep_alive;
-	bool too_long; /* a field did not fit: nothing can be sent but another answer */
 	size_t len;
-	char head[HTTP_LINE_MAX + 2048]; /* a Location repeats the query */
+	char head[HTTP_LINE_MAX + 2048];
 };
 
 /* The answer to r.  Whether it has a body and keeps the connection follows from r; after a request
  * with a body the connection is not kept, because nobody here reads that body. */
 void reply_begin(struct reply *p, int out, const struct http_request *r, int status);
 
+/* All values of an answer together have at most HTTP_LINE_MAX bytes: the caller sees to that. */
 void reply_field(struct reply *p, const char *name, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 

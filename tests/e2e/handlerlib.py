@@ -1,4 +1,4 @@
-"""Runs handlers without the daemon: a connection on their 0 and 1, and a client that can be rude."""
+"""Runs handlers without the daemon: a connection on 0 and 1, and a client that may be rude."""
 
 import contextlib
 import os

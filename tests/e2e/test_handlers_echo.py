@@ -1,5 +1,6 @@
 """echo: copies its input until that ends."""
 
+import socket
 import subprocess
 import threading
 
@@ -53,6 +54,21 @@ def test_it_runs_by_hand_from_file_to_file(tmp_path):
     with open(tmp_path / "in") as stdin, open(tmp_path / "out", "w") as stdout:
         subprocess.run(ECHO, stdin=stdin, stdout=stdout, check=True, timeout=PATIENCE)
     assert (tmp_path / "out").read_bytes() == b"hi\n"
+
+
+def test_it_waits_on_descriptors_that_do_not_block():
+    data = bytes(range(256)) * 4096
+    client, theirs = socket.socketpair()
+    client.settimeout(PATIENCE)
+    theirs.setblocking(False)
+    with client, theirs, subprocess.Popen(ECHO, stdin=theirs, stdout=theirs) as echo:
+        theirs.close()
+        sender = threading.Thread(
+            target=lambda: (client.sendall(data), client.shutdown(socket.SHUT_WR)))
+        sender.start()
+        assert b"".join(iter(lambda: client.recv(65536), b"")) == data
+        sender.join()
+        assert echo.wait(PATIENCE) == 0
 
 
 def test_a_full_disk_is_an_error():

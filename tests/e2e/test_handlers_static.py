@@ -5,6 +5,7 @@ import email.utils
 import errno
 import os
 import re
+import resource
 import socket
 import struct
 import subprocess
@@ -89,7 +90,8 @@ def test_an_empty_file_is_served(static):
 
 
 @pytest.mark.parametrize("path, body", [
-    ("/", INDEX), ("/sub/", b"sub\n"), ("/sub/page.html", b"page\n"), ("//sub//page.html", b"page\n"),
+    ("/", INDEX), ("/sub/", b"sub\n"), ("/sub/page.html", b"page\n"),
+    ("//sub//page.html", b"page\n"),
     ("/%73ub/", b"sub\n"), ("/a%20b/%C3%BC.txt", b"umlaut\n"), ("/text.txt?query", TEXT),
     ("http://other:80/text.txt", TEXT), ("http://other", INDEX),
     ("/.well-known/security.txt", b"well known\n"),
@@ -203,8 +205,8 @@ def test_hidden_files_are_not_found(static, path):
 @pytest.mark.parametrize("path", [
     "/../secret", "/../../../../../../etc/passwd", "/%2e%2e/secret", "/%2E%2E%2Fsecret",
     "/..%2fsecret", "/..%2Fsecret", "/sub/../../secret", "/sub/..%2f..%2fsecret", "/./../secret",
-    "//../secret", "/%2fetc/passwd", "/%2e%2e%5csecret", "/..%5csecret", "/sub/%2e%2e/%2e%2e/secret",
-    "/.%2e/secret", "/.well-known/../../secret", "http://a/../secret",
+    "//../secret", "/%2fetc/passwd", "/%2e%2e%5csecret", "/..%5csecret",
+    "/sub/%2e%2e/%2e%2e/secret", "/.%2e/secret", "/.well-known/../../secret", "http://a/../secret",
 ])
 def test_no_spelling_of_dots_and_slashes_leads_out(static, path):
     answer = get(static, path)
@@ -341,6 +343,20 @@ def test_a_page_explains_each_refusal(static):
 
 # The connection
 
+def test_what_goes_wrong_inside_is_told_to_the_log_alone(static):
+    def few_descriptors():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (4, 4))
+
+    with Session(static, preexec_fn=few_descriptors) as s:
+        s.send(b"GET /text.txt" + REST)
+        answer = s.read_answer()
+        s.client.close()
+        s.finish()
+    assert answer.status == 500
+    assert re.fullmatch(r"static: text\.txt: .*descriptor.*\n|static: .*open files\n", s.log)
+    assert b"text" not in answer.body
+
+
 def test_a_connection_serves_many_requests(static):
     with Session(static) as s:
         for path, status in ("/", 200), ("/none", 404), ("/sub", 301), ("/text.txt", 200):
@@ -354,7 +370,8 @@ def test_a_connection_serves_many_requests(static):
 def test_pipelined_requests_are_answered_in_their_order(static):
     with Session(static) as s:
         s.send(b"".join(b"GET /" + path + REST for path in (b"text.txt", b"none", b"sub/", b"")))
-        assert [s.read_answer().body[:4] for _ in range(4)] == [TEXT[:4], b"<!do", b"sub\n", INDEX[:4]]
+        starts = [s.read_answer().body[:4] for _ in range(4)]
+    assert starts == [TEXT[:4], b"<!do", b"sub\n", INDEX[:4]]
 
 
 def test_a_request_may_come_byte_by_byte(static):
