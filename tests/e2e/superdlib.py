@@ -1,0 +1,533 @@
+"""Starts superd for a test, talks to it, reads its log, and asks at the end whether all is well.
+
+What every test gets without asking, when its superd stops:
+  it exits 0, no sanitizer has anything to say, no process of a handler is left, no descriptor has
+  leaked, and accept = close + live in its log.
+"""
+
+import collections
+import contextlib
+import ctypes
+import functools
+import json
+import os
+import pathlib
+import pwd
+import resource
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import tempfile
+import time
+
+import pytest
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+FLAVOR = os.environ.get("FLAVOR", "release")
+BUILD = TOP / "build" / FLAVOR
+SUPERD = BUILD / "superd"
+HANDLERS = BUILD / "handlers"
+PROBES = pathlib.Path(__file__).parent / "probes"
+ASAN = FLAVOR == "asan"
+ROOT = os.geteuid() == 0
+PATIENCE = 30  # seconds for what should take none: a bound for hangs, not a measure
+SOON = 5 if ASAN else 2  # "within 50 ms" of a hazard: generous, and still catches a hang
+
+needs_root = pytest.mark.skipif(not ROOT, reason="needs root: changes identities or namespaces")
+
+
+def account(name="nobody"):
+    return pwd.getpwnam(name)
+
+
+def scaled(n):
+    """A count for a flood: sanitizers take their time."""
+    return n // 5 if ASAN else n
+
+
+def eventually(predicate, what, timeout=PATIENCE):
+    """Waits until predicate() is true and returns what it returned."""
+    end = time.monotonic() + timeout
+    while True:
+        value = predicate()
+        if value:
+            return value
+        assert time.monotonic() < end, f"not within {timeout} s: {what}"
+        time.sleep(0.01)
+
+
+# ---------------------------------------------------------------- processes
+
+
+def become_subreaper():
+    """Whoever a superd leaves behind becomes our child, and is found."""
+    ctypes.CDLL(None, use_errno=True).prctl(36, 1, 0, 0, 0)
+
+
+def processes():
+    """pid -> (parent, group, session, state, name), of all processes there are."""
+    found = {}
+    for entry in os.listdir("/proc"):
+        if not entry.isdigit():
+            continue
+        try:
+            stat = pathlib.Path("/proc", entry, "stat").read_text(errors="replace")
+        except OSError:
+            continue
+        name = stat[stat.index("(") + 1:stat.rindex(")")]
+        state, parent, group, session = stat[stat.rindex(")") + 2:].split()[:4]
+        found[int(entry)] = (int(parent), int(group), int(session), state, name)
+    return found
+
+
+def descendants(pid):
+    table = processes()
+    found, front = {}, {pid}
+    while front:
+        front = {p for p, row in table.items() if row[0] in front and p not in found}
+        found.update((p, table[p]) for p in front)
+    return found
+
+
+def children(pid):
+    return {p: row for p, row in processes().items() if row[0] == pid}
+
+
+def cpu_seconds(pid):
+    stat = pathlib.Path(f"/proc/{pid}/stat").read_text()
+    user, system = stat[stat.rindex(")") + 2:].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
+def descriptors(pid):
+    """What the descriptors of a process are, as a bag."""
+    bag = collections.Counter()
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(OSError):
+            bag[os.readlink(f"/proc/{pid}/fd/{fd}")] += 1
+    return bag
+
+
+# ---------------------------------------------------------------- clients
+
+
+class Client:
+    """One connection, with blocking calls that give up after PATIENCE."""
+
+    def __init__(self, sock):
+        self.sock = sock
+        sock.settimeout(PATIENCE)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def send(self, data):
+        self.sock.sendall(data)
+
+    def half_close(self):
+        self.sock.shutdown(socket.SHUT_WR)
+
+    def read_all(self, timeout=PATIENCE):
+        """All up to the end of the connection; a reset raises."""
+        self.sock.settimeout(timeout)
+        return b"".join(iter(lambda: self.sock.recv(65536), b""))
+
+    def read(self, n, timeout=PATIENCE):
+        self.sock.settimeout(timeout)
+        data = b""
+        while len(data) < n:
+            part = self.sock.recv(n - len(data))
+            assert part, f"the connection ended after {data!r}"
+            data += part
+        return data
+
+    def read_line(self, timeout=PATIENCE):
+        self.sock.settimeout(timeout)
+        data = b""
+        while not data.endswith(b"\n"):
+            byte = self.sock.recv(1)
+            assert byte, f"the connection ended after {data!r}"
+            data += byte
+        return data[:-1].decode()
+
+    def silent(self, seconds):
+        """True if nothing comes and nothing ends for so long."""
+        self.sock.settimeout(seconds)
+        try:
+            self.sock.recv(1, socket.MSG_PEEK)
+            return False
+        except TimeoutError:
+            return True
+        finally:
+            self.sock.settimeout(PATIENCE)
+
+    def close(self):
+        self.sock.close()
+
+    def reset(self):
+        """Closes with a reset instead of a FIN."""
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.sock.close()
+
+
+def parse_address(text):
+    """As superd writes it -> (family, address to connect to)."""
+    if text.startswith("unix:"):
+        path = text[5:]
+        return socket.AF_UNIX, "\0" + path[1:] if path.startswith("@") else path
+    host, port = text.rsplit(":", 1)
+    if host.startswith("["):
+        return socket.AF_INET6, (host[1:-1], int(port))
+    return socket.AF_INET, ("127.0.0.1" if host in ("*", "0.0.0.0") else host, int(port))
+
+
+def connect(text, timeout=PATIENCE, source=None):
+    family, address = parse_address(text)
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.settimeout(timeout)
+    try:
+        if source is not None:
+            sock.bind(source)
+        sock.connect(address)
+    except OSError:
+        sock.close()
+        raise
+    return Client(sock)
+
+
+def port_of(text):
+    return int(text.rsplit(":", 1)[1])
+
+
+# ---------------------------------------------------------------- the daemon
+
+
+class Superd:
+    """A running superd.
+
+    addr        service -> its first address, as text; addrs has all of them
+    pid         of superd itself
+    events      what has been logged so far, as dicts, oldest first
+    """
+
+    ours = set()  # the pids of all that were started
+
+    def __init__(self, folder, config, args=("-v",), prefix=(), env=None, log="json", ready=True,
+                 ready_fd=None, command=None, preset=True, **popen):
+        self.folder = pathlib.Path(folder)
+        self.config = self.folder / "superd.json"
+        if config is not None:
+            config = json.loads(json.dumps(config, default=str))
+            if log == "json":
+                config.setdefault("log", {}).setdefault("format", "json")
+            if ROOT and preset:
+                config.setdefault("defaults", {}).setdefault("user", "root")
+            self.config.write_text(json.dumps(config, indent=2))
+        self.err_path = self.folder / "stderr.log"
+        self.log_path = self.err_path
+        self.events, self.other, self._offset, self._rest = [], [], 0, b""
+        self.addr, self.addrs = {}, collections.defaultdict(list)
+        self.clients = []
+        self.status = None
+        self.checked_fds = True  # a test that leaves handlers behind on purpose says no
+        self.ready_text = ""
+        become_subreaper()
+        self.before = set(children(os.getpid()))
+        self._start(args, prefix, env, ready, ready_fd, command, popen)
+
+    def _start(self, args, prefix, env, ready, ready_fd, command, popen):
+        read_end, write_end = os.pipe()
+        if ready_fd is None:
+            number = os.dup(write_end)
+        else:
+            number = None
+        if command is None:
+            command = [str(SUPERD), "-c", str(self.config)]
+        argv = [*map(str, prefix), *command, *args]
+        fd_text = str(ready_fd if ready_fd is not None else number)
+        if ready:
+            argv[len(prefix) + 1:len(prefix) + 1] = ["--ready-fd", fd_text]
+        full_env = dict(os.environ)
+        full_env["ASAN_OPTIONS"] = "detect_leaks=1:exitcode=99:abort_on_error=0:" + \
+            full_env.get("ASAN_OPTIONS", "")
+        full_env["UBSAN_OPTIONS"] = "print_stacktrace=1"
+        for key, value in (env or {}).items():
+            if value is None:
+                full_env.pop(key, None)
+            else:
+                full_env[key] = value
+        if ready_fd is not None:
+            inner = popen.pop("preexec_fn", None)
+
+            def place():
+                os.dup2(write_end, ready_fd)
+                os.set_inheritable(ready_fd, True)
+                if inner:
+                    inner()
+            popen["preexec_fn"] = place
+            popen["pass_fds"] = [ready_fd] if ready_fd > 2 else []
+        else:
+            popen.setdefault("pass_fds", [number])
+        with open(self.err_path, "ab") as err:
+            popen.setdefault("stderr", err)
+            popen.setdefault("stdin", subprocess.DEVNULL)
+            self.process = subprocess.Popen(argv, env=full_env, **popen)
+        self.pid = self.process.pid
+        Superd.ours.add(self.pid)
+        if number is not None:
+            os.close(number)
+        os.close(write_end)
+        with open(read_end, "rb") as pipe:
+            if not ready:
+                return
+            os.set_blocking(read_end, False)
+            self._read_ready(pipe)
+
+    def _read_ready(self, pipe):
+        """Reads the ready lines until superd closes the pipe; its death closes it too."""
+        import select
+        data, end = b"", time.monotonic() + 2 * PATIENCE
+        while True:
+            left = end - time.monotonic()
+            assert left > 0, f"superd is not ready:\n{self.stderr()}"
+            if not select.select([pipe], [], [], left)[0]:
+                continue
+            part = os.read(pipe.fileno(), 1 << 20)
+            if not part:
+                break
+            data += part
+        self.ready_text = data.decode()
+        for line in self.ready_text.splitlines():
+            service, address = line.split(" ", 1)
+            self.addr.setdefault(service, address)
+            self.addrs[service].append(address)
+        if not self.addr:
+            self.process.wait(PATIENCE)
+            self.status = self.process.returncode
+            raise AssertionError(f"superd did not start, exit {self.status}:\n{self.stderr()}")
+        self.fds_before = self._descriptors()
+
+    def _descriptors(self):
+        try:
+            return descriptors(self.pid)
+        except OSError:
+            return None
+
+    # ---- its log
+
+    def stderr(self):
+        return self.err_path.read_text(errors="replace")
+
+    def poll_log(self):
+        """Takes in what has been logged since the last call."""
+        try:
+            with open(self.log_path, "rb") as f:
+                f.seek(self._offset)
+                data = f.read()
+        except FileNotFoundError:
+            return
+        self._offset += len(data)
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            if line.startswith(b"{"):
+                self.events.append(json.loads(line.decode("utf-8")))
+            else:
+                self.other.append(line.decode(errors="replace"))
+
+    def find(self, event=None, **fields):
+        """All logged events of that name with those values."""
+        self.poll_log()
+        return [e for e in self.events if (event is None or e["event"] == event)
+                and all(e.get(k) == v for k, v in fields.items())]
+
+    def wait_for(self, event, timeout=PATIENCE, count=1, where=lambda e: True, **fields):
+        """The first such event, once there are `count` of them."""
+        def there():
+            found = [e for e in self.find(event, **fields) if where(e)]
+            return found if len(found) >= count else None
+        return eventually(there, f"log event {event} {fields}; the log:\n{self.tail()}", timeout)[0]
+
+    def tail(self, n=30):
+        return "\n".join(map(str, (self.events[-n:] + self.other[-n:])))
+
+    def ledger(self):
+        """How many were accepted and closed; an accept is logged when its handler has started,
+        and a close without pid is of one that could not be."""
+        accepted = len(self.find("accept"))
+        closed = len([e for e in self.find("close") if "pid" in e])
+        return accepted, closed
+
+    def live(self):
+        accepted, closed = self.ledger()
+        return accepted - closed
+
+    def wait_idle(self, timeout=PATIENCE):
+        eventually(lambda: self.live() == 0, f"no live handler; the log:\n{self.tail()}", timeout)
+
+    # ---- talking to it
+
+    def connect(self, service=None, timeout=PATIENCE, source=None):
+        address = service if service and (":" in service) else \
+            self.addr[service or next(iter(self.addr))]
+        client = connect(address, timeout, source)
+        self.clients.append(client)
+        return client
+
+    def ask(self, service=None, data=b"", timeout=PATIENCE):
+        """Sends, says that no more will come, returns all that comes back."""
+        with self.connect(service, timeout) as c:
+            if data:
+                c.send(data)
+            c.half_close()
+            return c.read_all(timeout)
+
+    def answers(self, service, within=SOON):
+        """An echo service gives back what it gets, soon."""
+        assert self.ask(service, b"are you there?\n", within) == b"are you there?\n"
+
+    def probe(self, service=None):
+        """What the probe handler tells of itself."""
+        with self.connect(service) as c:
+            return json.loads(c.read_all().decode())
+
+    # ---- its end
+
+    def kill(self, number):
+        os.kill(self.pid, number)
+
+    def wait(self, timeout=2 * PATIENCE):
+        try:
+            self.status = self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"superd does not end; the log:\n{self.tail()}") from None
+        self.poll_log()
+        return self.status
+
+    def stop(self, number=signal.SIGTERM, check_fds=None):
+        """Stops it and checks that all is well."""
+        check_fds = self.checked_fds if check_fds is None else check_fds
+        for c in self.clients:
+            c.close()
+        if self.status is None:
+            if check_fds and self.process.poll() is None:
+                self.wait_idle()
+                self.check_descriptors()
+            with contextlib.suppress(ProcessLookupError):
+                self.kill(number)
+            self.wait()
+        self.check_end()
+
+    def check_descriptors(self):
+        """As many as before the first connection, but for the one pipe that lies ready for the
+        next connection's stderr, and the log."""
+        if self.fds_before is None:
+            return
+
+        def extra():
+            now = self._descriptors() or collections.Counter()
+            return now - self.fds_before
+
+        def settled():
+            more = {k: n for k, n in extra().items() if not k.startswith(str(self.folder))}
+            pipes = [n for k, n in more.items() if k.startswith("pipe:")]
+            return len(pipes) == len(more) and pipes in ([], [2])
+        end = time.monotonic() + 10
+        while not settled():
+            assert time.monotonic() < end, f"descriptors have leaked: {extra()}"
+            time.sleep(0.02)
+
+    def sanitizer_reports(self):
+        text = self.stderr()
+        return text if "Sanitizer" in text or "runtime error:" in text else ""
+
+    def check_end(self):
+        self.poll_log()
+        assert not self.sanitizer_reports(), self.sanitizer_reports()
+        assert self.status == 0, f"exit {self.status}; the log:\n{self.tail()}"
+        self.check_nobody_left()
+        accepted, closed = self.ledger()
+        assert accepted == closed, f"{accepted} accepted, {closed} closed"
+        ids = [e["conn"] for e in self.find("close")]
+        assert len(ids) == len(set(ids)), "a connection was closed twice"
+
+    def left(self):
+        """Processes of handlers that are still there: by session, or as orphans that came to us."""
+        sessions = {e["pid"] for e in self.find("accept") if "pid" in e}
+        found = {}
+        for pid, row in processes().items():
+            if row[0] == os.getpid() and pid not in self.before | Superd.ours:
+                if row[3] == "Z":
+                    with contextlib.suppress(ChildProcessError):
+                        os.waitpid(pid, os.WNOHANG)
+                    continue
+                found[pid] = row
+            elif row[2] in sessions and pid not in self.before and row[3] != "Z":
+                found[pid] = row
+        return found
+
+    def check_nobody_left(self):
+        end = time.monotonic() + 5
+        while self.left():
+            assert time.monotonic() < end, f"superd is gone, its handlers are not: {self.left()}"
+            time.sleep(0.02)
+
+    def abandon(self):
+        """After a failure: nothing of ours stays."""
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        for pid in self.left():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.left()
+
+
+# ---------------------------------------------------------------- for configurations
+
+
+def handler(name):
+    return str(HANDLERS / name)
+
+
+def echo(listen="127.0.0.1:0", **keys):
+    return {"listen": listen, "exec": [handler("echo")], **keys}
+
+
+def shell(line, listen="127.0.0.1:0", **keys):
+    return {"listen": listen, "shell": line, **keys}
+
+
+def script(folder, name, text, mode=0o755):
+    path = pathlib.Path(folder) / name
+    path.write_text(text)
+    path.chmod(mode)
+    return path
+
+
+@functools.lru_cache(maxsize=None)
+def compiler():
+    """Static, so that a probe runs in an empty chroot; musl where it is there."""
+    return shutil.which("musl-gcc") or shutil.which("gcc") or shutil.which("cc")
+
+
+def build_probe(folder, name):
+    out = pathlib.Path(folder) / name
+    subprocess.run([compiler(), "-O1", "-static", "-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE",
+                    "-o", out, PROBES / f"{name}.c"], check=True)
+    return out
+
+
+def hard_limit(which=resource.RLIMIT_NOFILE):
+    return resource.getrlimit(which)[1]
+
+
+def new_folder():
+    """A folder that other users may enter, unlike pytest's."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="superd-e2e-"))
+    folder.chmod(0o755)
+    return folder
