@@ -18,8 +18,8 @@ struct host {
  * limits while we may still do anything, then chroot, groups, gid, uid, and nothing after
  * no-new-privs that needs a privilege. */
 enum step {
+	STEP_FILES,   /* own descriptor table: first, because superd may wait for it */
 	STEP_SESSION, /* own session and process group, no terminal (H20) */
-	STEP_FILES,   /* own descriptor table */
 	STEP_STDIN,   /* the connection is 0 … */
 	STEP_STDOUT,  /* … and 1 */
 	STEP_STDERR,  /* 2 is the log, or what `stderr` says */

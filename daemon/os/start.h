@@ -4,10 +4,11 @@
  *   fork       copies page tables: with 200 MB resident it falls to a fiftieth
  *   vfork      suspends the loop until the exec: three quarters of the speed
  *   CLONE_VM   shares memory, nothing is copied and the loop goes on at once
- *   CLONE_FILES  shares the descriptor table too; the child's first step takes a private copy of
- *              its low part only (close_range(CLOSE_RANGE_UNSHARE)), so ten thousand listeners
- *              cost nothing.  Until then superd's own copy of the connection must stay open:
- *              closing it would close the child's.
+ *   CLONE_FILES  where many descriptors are open: shares their table too, and the child's first
+ *              step takes a private copy of its low part only (CLOSE_RANGE_UNSHARE), so ten
+ *              thousand listeners cost nothing.  Until then superd's own copy of the connection
+ *              must stay open, because closing it would close the child's; whoever closes last
+ *              has the work of the FIN, so with few descriptors it is cheaper to copy them all.
  *
  * Why sharing memory is safe.  The child runs our steps on its own small stack, changes nothing
  * outside its slot and makes raw system calls.  All signals that superd handles are read from a
@@ -31,9 +32,10 @@ struct starter *start_new(bool root);
 void start_free(struct starter *s);
 
 /* Starts a child that walks the plan, which must live until the child has exec'ed or exited.
+ * `open_files` is about how many descriptors superd has open, which decides how it is done.
  * Takes plan->connection and plan->error in any case: they are closed as soon as the child has
  * its own.  Returns the pid, or -1 with errno (EAGAIN: no more processes). */
-pid_t start_child(struct starter *s, const struct plan *p);
+pid_t start_child(struct starter *s, const struct plan *p, size_t open_files);
 
 /* The event loop says when it is about to wait and when it is back.  Before it waits, everything
  * that can be closed is; after that, a child that gets its own table makes the wake-up
@@ -51,7 +53,7 @@ int start_report_fd(const struct starter *s);
 /* Has this kernel close_range(2), for the steps that need it? */
 bool start_has_close_range(const struct starter *s);
 
-/* The primitive in words, for the tour. */
+/* How the last child was started, in words, for the tour. */
 const char *start_describe(const struct starter *s);
 
 #endif

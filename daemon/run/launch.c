@@ -99,7 +99,7 @@ static void tell_failed(const struct conn *c, const char *call, int error)
 int launch(struct listener *l, int fd, const struct addr *peer)
 {
 	struct conn *c = conn_new(l->unit, peer);
-	struct starter *starter = l->unit->daemon->starter;
+	struct daemon *d = l->unit->daemon;
 	struct ends e;
 	int error;
 	pid_t pid;
@@ -116,7 +116,7 @@ int launch(struct listener *l, int fd, const struct addr *peer)
 	}
 	env_build(c->unit->service, c->id, &e, c->env_text, c->envp);
 	make_plan(c, fd, error);
-	pid = start_child(starter, &c->plan);
+	pid = start_child(d->starter, &c->plan, d->listeners_open + d->live);
 	if (pid < 0) {
 		int why = errno;
 

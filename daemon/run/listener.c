@@ -259,6 +259,7 @@ static bool listener_open(struct listener *l)
 		return false;
 	}
 	l->retry_ms = 0;
+	u->daemon->listeners_open++;
 	event_assign(&l->event, u->daemon->base, l->fd, EV_READ | EV_PERSIST, on_readable, l);
 	if (event_add(&l->event, NULL) < 0)
 		fatal("cannot poll: %m");
@@ -306,6 +307,7 @@ void listeners_close(struct unit *u)
 			event_del(&l->event);
 		sock_unlink(&l->addr, &l->path);
 		fd_close(&l->fd);
+		u->daemon->listeners_open--;
 	}
 	free(u->listeners);
 	u->listeners = NULL;

@@ -81,6 +81,7 @@ struct daemon {
 
 	struct conn *conns; /* uthash by pid */
 	uint32_t live;
+	size_t listeners_open;
 	uint64_t next_conn;
 	struct capture *spare_capture; /* opened before it is needed, see capture.h */
 	struct captures captures;      /* all of them */

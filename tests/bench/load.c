@@ -209,7 +209,7 @@ static void run(double warmup_s, double seconds)
 		if (now - looked < 50000)
 			continue;
 		looked = now;
-		give_up_late(now);
+		give_up_late(now_us());
 		for (int i = 0; i < clients_count; i++)
 			if (clients[i].state == IDLE)
 				begin(&clients[i]);
