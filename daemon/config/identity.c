@@ -72,12 +72,25 @@ static void set_user(struct loader *l, struct draft *d)
 		draft_complain(l, d, "user", "only root can run handlers as '%s'", d->user);
 }
 
+/* As initgroups(3) with another group: it stands in place of the account's own one. */
+static const gid_t *replace(
+	struct loader *l, const gid_t *groups, size_t count, gid_t own, gid_t instead)
+{
+	gid_t *list = arena_new(&l->config->arena, count * sizeof *list);
+
+	for (size_t i = 0; i < count; i++)
+		list[i] = groups[i] == own ? instead : groups[i];
+	return list;
+}
+
 static void set_group(struct loader *l, struct draft *d)
 {
 	const struct known_account *a = d->group ? find(l, d, "group", d->group, false) : NULL;
 
 	if (!a)
 		return;
+	d->s.identity.groups = replace(
+		l, d->s.identity.groups, d->s.identity.groups_count, d->s.identity.gid, a->group);
 	d->s.identity.gid = a->group;
 	if (d->s.enabled && geteuid() != 0 && a->group != getegid())
 		draft_complain(
