@@ -270,9 +270,9 @@ class Superd:
                 if inner:
                     inner()
             popen["preexec_fn"] = place
-            popen["pass_fds"] = [ready_fd] if ready_fd > 2 else []
         else:
-            popen.setdefault("pass_fds", [number])
+            os.set_inheritable(number, True)
+        popen.setdefault("close_fds", False)  # what Python opens is close-on-exec anyway
         with open(self.err_path, "ab") as err:
             popen.setdefault("stderr", err)
             popen.setdefault("stdin", subprocess.DEVNULL)
