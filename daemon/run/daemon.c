@@ -279,6 +279,8 @@ int daemon_run(struct config *config, const struct daemon_options *options)
 	if (options->ready_fd >= 0 && ready_fd < 0)
 		fatal("--ready-fd %d: %m", options->ready_fd);
 	fd_close(&(int){ options->ready_fd });
+	/* It may have been 1, as in a shell's `superd --ready-fd 1 | …`. */
+	fd_sanitize();
 	d.starter = start_new(geteuid() == 0);
 	set_log(config, options->verbose);
 	find_host(&d.host, d.starter);
