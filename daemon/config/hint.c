@@ -97,7 +97,7 @@ const char *schema_hint(const struct key *keys, const char *name, char out[160])
 	const char *near;
 
 	out[0] = '\0';
-	for (size_t i = 0; keys == schema_service && i < sizeof elsewhere / sizeof *elsewhere;
+	for (size_t i = 0; keys != schema_rlimits && i < sizeof elsewhere / sizeof *elsewhere;
 		i++) {
 		if (strcmp(elsewhere[i].word, name) == 0) {
 			snprintf(out, 160, "; %s", elsewhere[i].here);

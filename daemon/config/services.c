@@ -134,7 +134,7 @@ static const char *place_text(struct loader *l, const struct place *at)
 
 	file_place(at->file, at->offset, &line, &column);
 	if (!line)
-		return at->file->name;
+		return loader_text(l, at->file->name);
 	return arena_print(&l->config->arena, "%s:%u:%u", at->file->name, line, column);
 }
 

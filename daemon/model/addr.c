@@ -156,7 +156,7 @@ static const char *split(const char *text, struct parts *p, const struct sink *s
 	if (!p->brackets && memchr(host, ':', n))
 		return "an IPv6 address stands in brackets, as in [::1]:7000";
 	if (n == 0)
-		return because(s, "the host is missing; write *%s for all", end);
+		return because(s, "the host is missing; write *:%s for all", p->ports);
 	if (n >= sizeof p->host)
 		return because(s, "'%.*s' is not an IP address", 60, host);
 	memcpy(p->host, host, n);
