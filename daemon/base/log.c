@@ -36,14 +36,33 @@ bool log_on(enum log_level level)
 	return level <= options.level;
 }
 
+/* Once the sink takes lines again, it is told what it missed. */
+static void tell_dropped(void)
+{
+	uint64_t lost = sink_untold(), before = sink_dropped();
+	struct log_line l;
+
+	if (!lost)
+		return;
+	log_begin(&l, LOG_ERROR, "dropped");
+	log_num(&l, "lines", (int64_t)lost);
+	log_end(&l);
+	/* The line that tells is not one of those that it tells of. */
+	sink_told(sink_dropped() == before ? lost : 1);
+}
+
 bool log_flush(void)
 {
+	if (!sink_flush())
+		return false;
+	tell_dropped();
 	return sink_flush();
 }
 
 void log_drain(int wait_ms)
 {
 	sink_drain(wait_ms);
+	log_flush();
 }
 
 uint64_t log_dropped(void)

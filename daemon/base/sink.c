@@ -148,22 +148,6 @@ static void enqueue(const char *line, size_t len)
 	sink.end += len;
 }
 
-/* Once the sink takes lines again, it is told what it missed. */
-static void tell_dropped(void)
-{
-	char line[96];
-	int n;
-
-	if (sink.dropped == sink.told)
-		return;
-	n = snprintf(line, sizeof line, "superd: %llu log lines dropped, the log was stuck\n",
-		(unsigned long long)(sink.dropped - sink.told));
-	if ((size_t)n <= QUEUE_BYTES - sink.end) {
-		sink.told = sink.dropped;
-		enqueue(line, (size_t)n);
-	}
-}
-
 void sink_line(int priority, const char *line, size_t len)
 {
 	if (datagram()) {
@@ -212,10 +196,8 @@ bool sink_flush(void)
 			return true;
 		}
 		sink.start += (size_t)n;
-		if (sink.start == sink.end) {
+		if (sink.start == sink.end)
 			sink.start = sink.end = 0;
-			tell_dropped();
-		}
 	}
 	return true;
 }
@@ -237,4 +219,14 @@ void sink_drain(int wait_ms)
 uint64_t sink_dropped(void)
 {
 	return sink.dropped;
+}
+
+uint64_t sink_untold(void)
+{
+	return sink.dropped - sink.told;
+}
+
+void sink_told(uint64_t lines)
+{
+	sink.told += lines;
 }

@@ -20,4 +20,8 @@ void sink_drain(int wait_ms);
 
 uint64_t sink_dropped(void);
 
+/* Dropped lines of which the log has not told yet; and that it has. */
+uint64_t sink_untold(void);
+void sink_told(uint64_t lines);
+
 #endif
