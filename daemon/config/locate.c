@@ -112,8 +112,8 @@ static void note_duplicate(struct spots *o, const struct spot *first, const stru
  * True: there are such. */
 static bool merge_duplicates(struct scan *s, size_t base)
 {
-	struct member *m = s->members + base;
 	size_t n = s->count - base;
+	struct member *m = n ? s->members + base : NULL;
 	bool any = false;
 
 	if (n)

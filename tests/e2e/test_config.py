@@ -12,7 +12,6 @@ import re
 import resource
 import shutil
 import subprocess
-import sys
 import time
 
 import pytest
@@ -30,8 +29,10 @@ def cases(folder):
     return sorted(p.stem for p in (DATA / folder).glob("*.json"))
 
 
-def superd(*args, cwd=None, stdin=None, as_nobody=False, env=None):
+def superd(*args, cwd=None, stdin=None, as_nobody=False, env=None, limit=None):
     def drop():
+        if limit:
+            resource.setrlimit(*limit)
         os.setgroups([])
         os.setgid(65534)
         os.setuid(65534)
@@ -82,3 +83,254 @@ def test_a_good_file_is_shown_as_a_table(data, name):
             assert text == re.sub(r" {2,}", "  ", expected)
             return
     compare(text, DATA / "good" / (name + ".out"))
+
+
+# ---- the command line ----
+
+ANY = ("-o", f"user={ME}")
+SH = ("--", "/bin/sh")
+
+
+@pytest.mark.parametrize("args", [
+    (), ("-x",), ("-c",), ("-t",), ("-c", "a", "-c", "b"), ("-c", "a", "-l", "7000"),
+    ("-c", "a", "--", "cat"), ("--ready-fd", "x", "-l", "7000", *SH), ("cat",), ("-o", "a=b"),
+])
+def test_misuse_prints_the_usage_and_exits_100(args):
+    r = superd(*args)
+    assert (r.returncode, r.stdout) == (100, "")
+    assert "superd: usage: superd -c FILE" in r.stderr
+
+
+def test_help_and_version_are_answers_not_errors():
+    for args in (("-h",), ("--help",)):
+        r = superd(*args)
+        assert (r.returncode, r.stderr) == (0, "")
+        assert "--ready-fd N" in r.stdout
+    for args in (("-V",), ("--version",)):
+        r = superd(*args)
+        assert (r.returncode, r.stderr) == (0, "")
+        assert re.fullmatch(r"superd \S+ \(\w+ build, handlers in /.*\)\n", r.stdout)
+
+
+def test_a_oneliner_is_checked_like_a_file():
+    r = superd("-t", "-l", "7000", "-l", "localhost:7001-7003", *ANY, "-o", "max_connections=5", *SH)
+    assert (r.returncode, r.stderr) == (0, "")
+    assert re.sub(" +", " ", r.stdout).splitlines()[1] == \
+        f"sh 7000 127.0.0.1:7001-7003 [::1]:7001-7003 /bin/sh {ME} 5 -"
+
+
+def test_options_are_set_in_every_service_of_a_file(data):
+    r = superd("-t", "-c", "defaults.json", "-o", "max_connections=9", "-o", "rlimits={}",
+               cwd=data / "good")
+    assert [line.split()[-2:] for line in r.stdout.splitlines()[1:]] == [["9", "-"], ["9", "-"]]
+
+
+def test_a_file_may_come_from_the_standard_input():
+    r = superd("-t", "-c", "-", *ANY,
+               stdin='{ "services": { "a": { "listen": "7000", "exec": "/bin/sh" } } }')
+    assert (r.returncode, r.stderr) == (0, "")
+    r = superd("-t", "-c", "-", stdin="{")
+    assert r.stderr == "-:1:1: JSON: string or '}' expected near end of file\n"
+
+
+@pytest.mark.parametrize("path,what", [
+    ("no/such/file.json", "there is no such file"),
+    (".", "is a directory, not a file"),
+    ("loop", "Too many levels of symbolic links"),
+])
+def test_a_file_that_cannot_be_read_is_named(tmp_path, path, what):
+    (tmp_path / "loop").symlink_to("loop")
+    r = superd("-t", "-c", path, cwd=tmp_path)
+    assert (r.returncode, r.stderr) == (1, f"{path}: {what}\n")
+
+
+# ---- who runs superd ----
+
+def write(path, services, **top):
+    path.write_text(json.dumps({"services": services, **top}))
+    path.chmod(0o644)
+    return path
+
+
+@pytest.fixture
+def open_tmp(tmp_path):
+    """A folder that nobody may enter."""
+    for p in (tmp_path, *tmp_path.parents):
+        if p.owner() == ME and p != pathlib.Path("/"):
+            p.chmod(p.stat().st_mode | 0o055)
+    return tmp_path
+
+
+SERVICE = {"listen": "7000", "exec": "/bin/sh"}
+
+
+@needs_root
+def test_root_must_say_whom_handlers_run_as(tmp_path):
+    f = write(tmp_path / "x.json", {"a": SERVICE})
+    r = superd("-t", "-c", "x.json", cwd=tmp_path)
+    assert (r.returncode, r.stderr) == (1, "x.json:1:15: service 'a': user: is missing, and superd "
+                                        'runs as root; name a user, or say "user": "root"\n')
+    write(f, {"a": {**SERVICE, "user": "root"}})
+    assert superd("-t", "-c", "x.json", cwd=tmp_path).returncode == 0
+    r = superd("-t", "-l", "7000", *SH)
+    assert r.stderr == ("-o: user: is missing, and superd runs as root; name a user, as in "
+                        "-o user=nobody, or say -o user=root\n")
+
+
+@needs_root
+def test_h60_without_root_no_user_is_needed(open_tmp):
+    f = write(open_tmp / "x.json", {"a": SERVICE})
+    r = superd("-t", "-c", f, as_nobody=True)
+    assert (r.returncode, r.stderr) == (0, "")
+    write(f, {"a": {**SERVICE, "user": "nobody"}})
+    r = superd("-t", "-c", f, as_nobody=True)
+    assert (r.returncode, r.stderr) == (0, "")
+
+
+@needs_root
+@pytest.mark.parametrize("keys,complaints", [
+    ({"user": "root"}, ["user: only root can run handlers as 'root'"]),
+    ({"group": 0}, ["group: only root can run handlers with the group '0'"]),
+    ({"groups": []}, ["groups: only root can set the groups of handlers"]),
+    ({"chroot": "/"}, ["chroot: only root can do this"]),
+    ({"nice": -1}, ["nice: only root can go below 0"]),
+    ({"listen": "unix:/tmp/x", "socket_user": 0}, ["socket_user: only root can give a socket to '0'"]),
+])
+def test_h17_what_needs_root_is_refused_without(open_tmp, keys, complaints):
+    f = write(open_tmp / "x.json", {"a": {**SERVICE, **keys}})
+    r = superd("-t", "-c", f, as_nobody=True)
+    assert r.returncode == 1
+    assert [re.sub(r"^\S+ service 'a': ", "", line) for line in r.stderr.splitlines()] == complaints
+    write(f, {"a": SERVICE, "off": {**SERVICE, **keys, "enabled": False}})
+    assert superd("-t", "-c", f, as_nobody=True).returncode == 0
+
+
+@needs_root
+def test_limits_above_ones_own_are_refused_without_root(open_tmp):
+    f = write(open_tmp / "x.json", {"a": {**SERVICE, "rlimits": {"core": 4096, "cpu": 5}}})
+    r = superd("-t", "-c", f, as_nobody=True, limit=(resource.RLIMIT_CORE, (0, 0)))
+    assert "rlimits: core: superd may not go above its own hard limit, 0\n" in r.stderr
+    assert len(r.stderr.splitlines()) == 1
+
+
+@needs_root
+def test_a_file_that_may_not_be_read_is_named(open_tmp):
+    f = write(open_tmp / "x.json", {"a": SERVICE})
+    f.chmod(0)
+    r = superd("-t", "-c", f, as_nobody=True)
+    assert (r.returncode, r.stderr) == (1, f"{f}: may not be read: permission denied\n")
+
+
+@needs_root
+def test_h18_a_program_in_a_chroot_is_looked_for_inside(tmp_path):
+    inside = tmp_path / "jail"
+    (inside / "bin").mkdir(parents=True)
+    (inside / "bin" / "script").write_text("#!/bin/interpreter\n")
+    (inside / "bin" / "script").chmod(0o755)
+    (inside / "bin" / "link").symlink_to("/bin/script")
+    (inside / "bin" / "outside").symlink_to("/bin/sh")
+    keys = {"listen": "7000", "user": "root", "chroot": "jail"}
+    f = tmp_path / "x.json"
+
+    def check(program):
+        write(f, {"a": {**keys, "exec": program}})
+        r = superd("-t", "-c", "x.json", cwd=tmp_path)
+        return re.sub(r"^\S+ service 'a': exec: ", "", r.stderr).strip() or r.stdout.split()[8]
+
+    missing = "needs the interpreter '/bin/interpreter' of its #! line, which does not exist"
+    assert check("/bin/script") == f"'/bin/script' {missing}"
+    assert check("/bin/link") == f"'/bin/link' {missing}"
+    assert check("script") == f"'/bin/script' {missing}"
+    assert check("/bin/outside") == f"'/bin/outside' does not exist inside {inside}"
+    assert check("sh") == f"there is no program 'sh' in handler_path or PATH, inside {inside}"
+    (inside / "bin" / "interpreter").write_text("#!/bin/interpreter\n")
+    for program in ("/bin/script", "bin/script", "./bin/link", "script"):
+        assert check(program).startswith("/bin/")
+
+
+# ---- size ----
+
+def test_ten_thousand_services_load_quickly_on_many_lines_or_one(tmp_path):
+    services = {f"s{i}": {"listen": f"127.{i // 250 + 1}.{i % 250}.1:80", "exec": "/bin/sh"}
+                for i in range(10000)}
+    f = tmp_path / "x.json"
+    for indent in (None, 1):
+        f.write_text(json.dumps({"services": services, "defaults": {"user": ME}}, indent=indent))
+        start = time.monotonic()
+        r = superd("-t", "-c", f)
+        took = time.monotonic() - start
+        assert r.returncode == 0
+        assert len(r.stdout.splitlines()) == 10001
+        # A release build takes a tenth of a second; quadratic time would be many.
+        assert took < 3
+
+
+# ---- one table ----
+
+def test_the_json_schema_in_etc_is_what_superd_prints():
+    r = superd("--schema")
+    assert r.returncode == 0
+    if UPDATE:
+        (ROOT / "etc" / "services.schema.json").write_text(r.stdout)
+    assert r.stdout == (ROOT / "etc" / "services.schema.json").read_text()
+
+
+def schema_tables():
+    top = json.loads(superd("--schema").stdout)["properties"]
+    service = top["services"]["patternProperties"]["^[A-Za-z0-9_.-]{1,64}$"]["properties"]
+    return {"TOP LEVEL": top, "LOG": top["log"]["properties"], "SERVICES": service,
+            "RESOURCE LIMITS": service["rlimits"]["properties"]}
+
+
+def page_tables():
+    tables, section = {}, None
+    for line in (ROOT / "daemon" / "services.json.5").read_text().splitlines():
+        if line.startswith(".Sh "):
+            section = line[4:]
+        m = re.fullmatch(r"\.It Cm (\S+)(?: Pq default (.*))?", line)
+        if m:
+            default = m[2] and m[2].replace("\\(dq", '"')
+            assert m[1] not in tables.setdefault(section, {}), f"{m[1]} is there twice"
+            tables[section][m[1]] = default
+    return tables
+
+
+def test_every_key_has_its_paragraph_with_its_default():
+    schema, page = schema_tables(), page_tables()
+    assert set(page) == set(schema)
+    for section, keys in schema.items():
+        expected = {k: json.dumps(v["default"]) if "default" in v else None
+                    for k, v in keys.items()}
+        assert page[section] == expected
+
+
+def test_the_samples_are_valid(data):
+    jsonschema = pytest.importorskip("jsonschema")
+    schema = json.loads((ROOT / "etc" / "services.schema.json").read_text())
+    validator = jsonschema.validators.validator_for(schema)
+    validator.check_schema(schema)
+    files = [*(ROOT / "etc").glob("services.d/*.json"), ROOT / "etc" / "services.json",
+             *(data / "good").glob("**/*.json")]
+    for f in files:
+        validator(schema).validate(json.loads(f.read_text()))
+    # What is wrong by itself is wrong to editors too.
+    for name in ("wrong-types", "unknown-key", "out-of-range", "log-keys", "defaults-keys"):
+        with pytest.raises(jsonschema.ValidationError):
+            validator(schema).validate(json.loads((data / "bad" / (name + ".json")).read_text()))
+
+
+def test_the_sample_configuration_passes():
+    handlers = SUPERD.parent / "handlers"
+    r = superd("-t", "-c", ROOT / "etc" / "services.json", *ANY,
+               env={"PATH": f"{handlers}:/usr/bin:/bin"})
+    assert (r.returncode, r.stderr) == (0, "")
+    assert [line.split()[0] for line in r.stdout.splitlines() if "(disabled)" not in line] == \
+        ["SERVICE", "echo", "fds", "date", "static", "flag", "hello"]
+
+
+def test_the_pages_examples_are_configurations():
+    text = (ROOT / "daemon" / "services.json.5").read_text()
+    blocks = re.findall(r"\.Bd -literal -offset indent\n(\{.*?)\.Ed", text, re.S)
+    assert len(blocks) == 2
+    for block in blocks:
+        json.loads(block)
