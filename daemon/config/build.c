@@ -6,9 +6,11 @@
 #include "daemon/config/program.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static const struct place *place_of_value(const struct draft *d, const char *key)
@@ -45,6 +47,8 @@ static char *inside(const struct draft *d, const char *key, const char *path)
 		return mem_dup(path);
 	if (!d->s.chroot)
 		return file_path(place_of_value(d, key)->file, path);
+	while (path[0] == '.' && path[1] == '/')
+		path += 2;
 	return mem_print("/%s", strcmp(path, ".") ? path : "");
 }
 
@@ -177,6 +181,17 @@ static rlim_t most_descriptors(struct loader *l)
 	return l->nr_open;
 }
 
+/* Root has it, but not in every container. */
+static bool may_raise_limits(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2] = { { 0 } };
+
+	if (syscall(SYS_capget, &header, data) < 0)
+		return geteuid() == 0;
+	return data[CAP_TO_INDEX(CAP_SYS_RESOURCE)].effective & CAP_TO_MASK(CAP_SYS_RESOURCE);
+}
+
 static const char *limit_name(int resource)
 {
 	const struct key *k = schema_rlimits;
@@ -196,11 +211,11 @@ static void check_limits(struct loader *l, const struct draft *d)
 			draft_complain(l, d, "rlimits",
 				"nofile: no process may have more than %llu (fs.nr_open)",
 				(unsigned long long)most_descriptors(l));
-		else if (geteuid() != 0 &&
+		else if (!may_raise_limits() &&
 			 getrlimit((__rlimit_resource_t)limit->resource, &own) == 0 &&
 			 limit->value.rlim_max > own.rlim_max)
 			draft_complain(l, d, "rlimits",
-				"%s: only root can go above superd's own hard limit, %llu",
+				"%s: superd may not go above its own hard limit, %llu",
 				limit_name(limit->resource), (unsigned long long)own.rlim_max);
 	}
 }
