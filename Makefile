@@ -18,6 +18,7 @@ DATADIR   ?= $(PREFIX)/share/superd
 INSTALL   ?= install
 
 CFLAGS    ?= -O2 -g
+CORES     := $(shell nproc 2>/dev/null || echo 1)
 PYTEST    ?= pytest
 CLANG     ?= clang
 
@@ -75,16 +76,23 @@ MUSL_CC   := $(shell command -v musl-gcc 2>/dev/null)
 HCC       ?= $(or $(MUSL_CC),$(CC))
 ifeq ($(FLAVOR),cov)
 HCC        = $(CC)
-H_STATIC   = --coverage
+H_STATIC   = $(SAN) -no-pie
+else ifeq ($(FLAVOR),asan)
+HCC        = $(CC)
+H_STATIC   = $(SAN) -no-pie
 else
 H_STATIC   = -static -no-pie -Wl,-z,noseparate-code -Wl,--build-id=none -Wl,--gc-sections
 endif
 H_CFLAGS   = $(WARN) -fstack-protector-strong -fno-pie -ffunction-sections -fdata-sections \
              -fno-asynchronous-unwind-tables -D_GNU_SOURCE -DSUPERD_VERSION='"$(VERSION)"' \
              -DSUPERD_DATA_DIR='"$(DATADIR)"' -I. -MMD -MP $(CPPFLAGS) \
-             $(if $(filter cov,$(FLAVOR)),--coverage -O0 -g,-O2 -g0)
+             $(SAN) $(if $(SAN),-O1 -g,-O2 -g0)
 
 # ---------------------------------------------------------------- building
+# V=1 shows the commands.
+Q   := $(if $(V),,@)
+say  = $(if $(V),@:,@printf '  %-4s %s\n' $(1) $(2))
+
 .PHONY: all progs handlers
 all: progs handlers ## build the daemon and the handlers
 progs: $(PROGS)
@@ -92,30 +100,34 @@ handlers: $(HANDLERS)
 
 $(B)/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(D_CFLAGS) -c -o $@ $<
+	$(call say,CC,$<)
+	$(Q)$(CC) $(D_CFLAGS) -c -o $@ $<
 
 $(LIB): $(LIB_OBJ)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(Q)$(AR) rcs $@ $^
 
 $(PROGS): $(B)/%: $(B)/daemon/%.o $(LIB)
-	$(CC) $(D_LDFLAGS) -o $@ $^ $(DEP_LIBS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(D_LDFLAGS) -o $@ $^ $(DEP_LIBS)
 
 $(B)/static/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(HCC) $(H_CFLAGS) -c -o $@ $<
+	$(call say,HCC,$<)
+	$(Q)$(HCC) $(H_CFLAGS) -c -o $@ $<
 
 $(HLIB): $(HLIB_OBJ)
 	@mkdir -p $(@D)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(Q)$(AR) rcs $@ $^
 
 $(HANDLERS): $(B)/handlers/%: $(B)/static/handlers/%.o $(HLIB)
-	$(HCC) $(H_STATIC) -o $@ $^
+	$(call say,LINK,$@)
+	$(Q)$(HCC) $(H_STATIC) -o $@ $^
 
 $(TLIB): $(TLIB_OBJ)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(Q)$(AR) rcs $@ $^
 
 # ---------------------------------------------------------------- dependencies, Debian packages by name
 DEPS_BUILD := gcc libc6-dev pkg-config libevent-dev libjansson-dev uthash-dev musl-tools
@@ -149,6 +161,7 @@ AS_USER = $(if $(filter 0,$(shell id -u)),-o user=$(shell setpriv --reuid=65534 
 
 .PHONY: run serve
 run: deps-build ## install what is missing, build, serve etc/services.json in the foreground
+	@$(MAKE) --no-print-directory -j$(CORES) all
 	@$(MAKE) --no-print-directory serve
 serve: all
 	@echo
@@ -161,12 +174,14 @@ serve: all
 	@PATH="$(CURDIR)/$(B)/handlers:$$PATH" exec $(B)/superd -v -c etc/services.json $(AS_USER)
 
 # ---------------------------------------------------------------- tests
-.PHONY: check check-all layers unit replay e2e asan cov fuzz
+.PHONY: tests check check-all layers unit replay e2e asan cov fuzz
 check: deps ## the same set-up, then every test, plain and under sanitizers
 	@$(MAKE) --no-print-directory check-all
 check-all: layers man-lint
+	@$(MAKE) --no-print-directory FLAVOR=asan -j$(CORES) all tests
 	@$(MAKE) --no-print-directory FLAVOR=asan unit replay
 	@$(MAKE) --no-print-directory FLAVOR=asan e2e
+	@$(MAKE) --no-print-directory -j$(CORES) all
 	@$(MAKE) --no-print-directory FLAVOR=release e2e
 
 layers: ## the rule of the layers: base < model < os < config < run
@@ -174,14 +189,17 @@ layers: ## the rule of the layers: base < model < os < config < run
 
 $(B)/unit/%: tests/unit/%.c $(LIB) $(TLIB) Makefile
 	@mkdir -p $(@D)
-	$(CC) $(D_CFLAGS) -MF $@.d -o $@ $< $(LIB) $(TLIB) $(D_LDFLAGS) $(DEP_LIBS) -lcmocka
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(D_CFLAGS) -MF $@.d -o $@ $< $(LIB) $(TLIB) $(D_LDFLAGS) $(DEP_LIBS) -lcmocka
 
+tests: $(UNITS) $(REPLAYS)
 unit: $(UNITS) ## unit tests of this flavour
 	@set -e; for t in $(UNITS); do $$t; done
 
 $(B)/replay/%: tests/fuzz/%.c tests/fuzz/replay.c $(LIB) $(TLIB) Makefile
 	@mkdir -p $(@D)
-	$(CC) $(D_CFLAGS) -MF $@.d -o $@ $< tests/fuzz/replay.c $(LIB) $(TLIB) $(D_LDFLAGS) $(DEP_LIBS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(D_CFLAGS) -MF $@.d -o $@ $< tests/fuzz/replay.c $(LIB) $(TLIB) $(D_LDFLAGS) $(DEP_LIBS)
 
 replay: $(REPLAYS) ## run the fuzzers' corpora once
 	@set -e; for t in $(REPLAYS); do $$t tests/fuzz/corpus/$$(basename $$t)/*; done
