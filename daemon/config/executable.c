@@ -1,6 +1,7 @@
 #include "daemon/config/executable.h"
 
-#include <dirent.h>
+#include "daemon/config/binfmt.h"
+
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -44,21 +45,6 @@ static ssize_t read_head(int fd, char head[HEAD])
 	n = pread(again, head, HEAD, 0);
 	close(again);
 	return n;
-}
-
-/* Handlers of foreign formats are registered with the kernel: then anything may run. */
-static bool formats_registered(void)
-{
-	DIR *dir = opendir("/proc/sys/fs/binfmt_misc");
-	struct dirent *entry;
-	bool any = false;
-
-	while (dir && (entry = readdir(dir)))
-		any |= entry->d_name[0] != '.' && strcmp(entry->d_name, "register") != 0 &&
-		       strcmp(entry->d_name, "status") != 0;
-	if (dir)
-		closedir(dir);
-	return any;
 }
 
 static const char *machine_name(unsigned machine)
@@ -116,39 +102,34 @@ static const char *elf_wrong(const char head[HEAD], char *why, size_t why_size)
 	return why;
 }
 
-static const char *script_wrong(
-	int root, const char head[HEAD], size_t n, char *why, size_t why_size)
+static const char *script_wrong(int root, char head[HEAD], size_t n, char *why, size_t why_size)
 {
-	size_t start = 2, end;
-	char name[HEAD];
+	char *newline = memchr(head, '\n', n), *name = head + 2, *end;
 	int fd;
 
-	while (start < n && (head[start] == ' ' || head[start] == '\t'))
-		start++;
-	for (end = start; end < n && !strchr(" \t\n", head[end]) && head[end]; end++)
-		name[end - start] = head[end];
-	name[end - start] = '\0';
-	if (end == start)
+	/* A line that is longer than the kernel looks is cut there. */
+	end = newline ? newline : head + (n < HEAD ? n : HEAD - 1);
+	*end = '\0';
+	if (newline && newline[-1] == '\r')
+		return "has a #! line that ends in CR LF, which no interpreter understands; save "
+		       "it "
+		       "with LF";
+	name += strspn(name, " \t");
+	name[strcspn(name, " \t")] = '\0';
+	if (!*name)
 		return "has a #! line that names no interpreter";
-	if (name[end - start - 1] == '\r' || memchr(head, '\r', n) == head + end - 1) {
-		return "has a #! line that ends in CR LF, so that its interpreter is not found; "
-		       "save "
-		       "it with LF";
-	}
-	fd = name[0] == '/' ? open_path(root, name) : 0;
+	fd = open_path(root, name);
 	if (fd < 0) {
 		snprintf(why, why_size,
-			"needs the interpreter '%.*s' of its #! line, which does not exist",
-			(int)(end - start), name);
+			"needs the interpreter '%s' of its #! line, which does not exist", name);
 		return why;
 	}
-	if (fd > 0)
-		close(fd);
+	close(fd);
 	return NULL;
 }
 
 /* By what it holds; a file that may be executed but not read is not looked into. */
-static const char *content_wrong(int root, int fd, char *why, size_t why_size)
+static const char *content_wrong(int root, int fd, const char *path, char *why, size_t why_size)
 {
 	char head[HEAD];
 	ssize_t n = read_head(fd, head);
@@ -159,14 +140,14 @@ static const char *content_wrong(int root, int fd, char *why, size_t why_size)
 		return "is empty";
 	if (n >= 2 && head[0] == '#' && head[1] == '!')
 		return script_wrong(root, head, (size_t)n, why, why_size);
-	if (formats_registered())
+	if (binfmt_takes(NULL, path, head, (size_t)n))
 		return NULL;
 	if (n >= (ssize_t)sizeof(Elf32_Ehdr) && memcmp(head, ELFMAG, SELFMAG) == 0)
 		return elf_wrong(head, why, why_size);
 	return "is neither a program of this machine nor a script with a #! line";
 }
 
-static const char *file_wrong(int root, int fd, char *why, size_t why_size)
+static const char *file_wrong(int root, int fd, const char *path, char *why, size_t why_size)
 {
 	struct stat st;
 	struct statvfs fs;
@@ -181,7 +162,7 @@ static const char *file_wrong(int root, int fd, char *why, size_t why_size)
 		return "is not executable; chmod +x makes it so";
 	if (fstatvfs(fd, &fs) == 0 && (fs.f_flag & ST_NOEXEC))
 		return "is on a file system that is mounted noexec";
-	return content_wrong(root, fd, why, why_size);
+	return content_wrong(root, fd, path, why, why_size);
 }
 
 const char *executable_wrong(
@@ -199,7 +180,7 @@ const char *executable_wrong(
 		wrong = *there ? strerror(errno) : "does not exist";
 	} else {
 		*there = true;
-		wrong = file_wrong(at, fd, why, why_size);
+		wrong = file_wrong(at, fd, path, why, why_size);
 		if (!wrong && !root && access(path, X_OK) < 0)
 			wrong = "may not be executed by the user that superd runs as";
 		close(fd);
