@@ -3,7 +3,7 @@
 #include "daemon/config/variable.h"
 #include "daemon/model/quantity.h"
 
-#include "daemon/config/values.h"
+#include "daemon/config/types.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -64,7 +64,8 @@ static bool add_text(struct listening *n, const struct key *k, struct value v)
 	whole = absolute(n->reader->file, text);
 	wrong = addr_parse(whole, add_addr, n, why, sizeof why);
 	free(whole);
-	if (!wrong && l->claims_count + n->count - before > ADDRESSES_MAX)
+	l->addresses_count += n->count - before;
+	if (!wrong && l->addresses_count > ADDRESSES_MAX)
 		wrong = "these are too many addresses";
 	if (wrong)
 		loader_complain(l, &at, k->name, "%s", wrong);

@@ -118,6 +118,8 @@ static const char *script_wrong(int root, char head[HEAD], size_t n, char *why, 
 	name[strcspn(name, " \t")] = '\0';
 	if (!*name)
 		return "has a #! line that names no interpreter";
+	if (*name != '/')
+		return NULL; /* relative to wherever the handler will be */
 	fd = open_path(root, name);
 	if (fd < 0) {
 		snprintf(why, why_size,

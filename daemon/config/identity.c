@@ -83,6 +83,21 @@ static const gid_t *replace(
 	return list;
 }
 
+/* The user's own group stands first in the list; another one takes its place, as in initgroups(3)
+ * with that group. */
+static void swap_primary(struct loader *l, struct identity *id)
+{
+	size_t bytes = id->groups_count * sizeof *id->groups;
+	gid_t *list;
+
+	if (!id->groups_count)
+		return;
+	list = arena_new(&l->config->arena, bytes);
+	memcpy(list, id->groups, bytes);
+	list[0] = id->gid;
+	id->groups = list;
+}
+
 static void set_group(struct loader *l, struct draft *d)
 {
 	const struct known_account *a = d->group ? find(l, d, "group", d->group, false) : NULL;
@@ -92,6 +107,7 @@ static void set_group(struct loader *l, struct draft *d)
 	d->s.identity.groups = replace(
 		l, d->s.identity.groups, d->s.identity.groups_count, d->s.identity.gid, a->group);
 	d->s.identity.gid = a->group;
+	swap_primary(l, &d->s.identity);
 	if (d->s.enabled && geteuid() != 0 && a->group != getegid())
 		draft_complain(
 			l, d, "group", "only root can run handlers with the group '%s'", d->group);

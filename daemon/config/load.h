@@ -20,7 +20,8 @@ struct config *load_text(
 	const char *path, const char *text, size_t len, struct complaints *complaints);
 
 /* One-liner: `superd -l ADDR … -o KEY=VALUE … -- PROG ARG …`.  Arrays are NULL-terminated.
- * A VALUE that is JSON is taken as JSON, anything else as a string; keys are service keys.
+ * A VALUE that is JSON is taken as JSON, anything else as a string; keys are service keys, and of
+ * one that is a text (shell, description, umask …) every VALUE is a string.
  * The service is named after PROG.  Complaints carry "-l", "-o" or "--" as their place. */
 struct config *load_oneliner(char *const *listen, char *const *options, char *const *argv,
 	struct complaints *complaints);

@@ -35,6 +35,7 @@ struct loader {
 	size_t services_count, services_cap;
 	struct claim *claims; /* owned */
 	size_t claims_count, claims_cap;
+	size_t addresses_count;       /* also of services that are disabled */
 	const struct claim *clash[2]; /* the last two that were complained about */
 
 	rlim_t nr_open; /* 0: not asked yet */

@@ -1,6 +1,6 @@
 /* The key `rlimits`: resource limits, as numbers, sizes, times, or pairs of soft and hard. */
 #include "daemon/base/mem.h"
-#include "daemon/config/values.h"
+#include "daemon/config/types.h"
 #include "daemon/model/quantity.h"
 
 #include <inttypes.h>

@@ -1,4 +1,5 @@
 #include "daemon/config/services.h"
+#include "daemon/config/types.h"
 
 #include "daemon/base/mem.h"
 #include "daemon/config/build.h"

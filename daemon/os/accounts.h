@@ -7,7 +7,7 @@
 #include "daemon/model/service.h"
 
 /* A user by name or by number ("1000", which needs no entry).  Fills uid, gid, user, home, shell
- * and the supplementary groups; strings and groups are put into the arena.
+ * and the supplementary groups, the user's own first; strings and groups are put into the arena.
  * Returns 0, or -1 with errno (ENOENT: there is none of that name). */
 int accounts_user(const char *name, struct arena *arena, struct identity *out);
 

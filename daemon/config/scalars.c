@@ -1,0 +1,117 @@
+/* Values that are one thing: true or false, numbers, durations, octal digits. */
+#include "daemon/config/types.h"
+#include "daemon/model/quantity.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+bool read_bool(struct reader *r, const struct key *k, struct value v, void *field)
+{
+	if (!json_is_boolean(v.json)) {
+		wrong_type(r, k->name, v, "true or false");
+		return false;
+	}
+	*(bool *)field = json_is_true(v.json);
+	return true;
+}
+
+static bool in_range(struct reader *r, const struct key *k, struct value v, int64_t *n)
+{
+	const char *text = json_string_value(v.json);
+
+	if (text && *text && strspn(text, "-0123456789") == strlen(text)) {
+		COMPLAIN(r, k, v, "wants a number, not a string; write %s without quotes", text);
+		return false;
+	}
+	if (!json_is_integer(v.json)) {
+		wrong_type(r, k->name, v, json_is_real(v.json) ? "a whole number" : "a number");
+		return false;
+	}
+	*n = json_integer_value(v.json);
+	if (*n < k->min || *n > k->max) {
+		COMPLAIN(r, k, v, "%" PRId64 " is outside %" PRId64 "..%" PRId64, *n, k->min,
+			k->max);
+		return false;
+	}
+	return true;
+}
+
+bool read_count(struct reader *r, const struct key *k, struct value v, void *field)
+{
+	int64_t n;
+
+	if (!in_range(r, k, v, &n))
+		return false;
+	*(uint32_t *)field = (uint32_t)n;
+	return true;
+}
+
+bool read_int(struct reader *r, const struct key *k, struct value v, void *field)
+{
+	int64_t n;
+
+	if (!in_range(r, k, v, &n))
+		return false;
+	*(int *)field = (int)n;
+	return true;
+}
+
+bool read_duration(struct reader *r, const struct key *k, struct value v, void *field)
+{
+	char least[QUANTITY_TEXT_MAX], most[QUANTITY_TEXT_MAX];
+	const char *text = json_string_value(v.json), *wrong;
+	char number[32];
+	uint64_t ms = 0;
+
+	if (text) {
+		wrong = quantity_duration(text, &ms);
+	} else if (json_is_number(v.json)) {
+		snprintf(number, sizeof number, "%.15g", json_number_value(v.json));
+		text = number;
+		wrong = quantity_seconds(json_number_value(v.json), &ms);
+	} else {
+		wrong_type(r, k->name, v, "a duration such as \"30s\"");
+		return false;
+	}
+	if (wrong) {
+		COMPLAIN(r, k, v, "'%s' %s", text, wrong);
+		return false;
+	}
+	if (ms < (uint64_t)k->min || ms > (uint64_t)k->max) {
+		COMPLAIN(r, k, v, "%s is outside %s..%s", text,
+			quantity_duration_text((uint64_t)k->min, least),
+			quantity_duration_text((uint64_t)k->max, most));
+		return false;
+	}
+	*(uint64_t *)field = ms;
+	return true;
+}
+
+bool read_octal(struct reader *r, const struct key *k, struct value v, void *field)
+{
+	const char *text = json_string_value(v.json);
+	unsigned long mode;
+
+	if (json_is_integer(v.json)) {
+		COMPLAIN(r, k, v,
+			"wants a string of octal digits, not a number; put it in quotes, as "
+			"\"022\"");
+		return false;
+	}
+	if (!text) {
+		wrong_type(r, k->name, v, "a string of octal digits");
+		return false;
+	}
+	if (!*text || strspn(text, "01234567") != strlen(text)) {
+		COMPLAIN(r, k, v, "'%s' is not a string of octal digits, as \"022\" is", text);
+		return false;
+	}
+	mode = strtoul(text, NULL, 8);
+	if (mode > (unsigned long)k->max) {
+		COMPLAIN(r, k, v, "'%s' is outside 0..0%lo", text, (unsigned long)k->max);
+		return false;
+	}
+	*(mode_t *)field = (mode_t)mode;
+	return true;
+}
