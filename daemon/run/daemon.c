@@ -106,11 +106,25 @@ static void watch(struct daemon *d)
 	reports_watch(d);
 }
 
+static void on_libevent_says(int severity, const char *what)
+{
+	log_say(severity == EVENT_LOG_ERR ? LOG_ERROR : LOG_NOTICE, "error", "libevent: %s", what);
+}
+
+/* By itself libevent would exit with 1, which says that the configuration is wrong. */
+static void on_libevent_fails(int code)
+{
+	(void)code;
+	fatal("the event loop: %m");
+}
+
 static struct event_base *base_new(void)
 {
 	struct event_config *options = event_config_new();
 	struct event_base *base = NULL;
 
+	event_set_log_callback(on_libevent_says);
+	event_set_fatal_callback(on_libevent_fails);
 	if (options) {
 		/* One thread, and the environment has no say in how we poll. */
 		event_config_set_flag(options, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_IGNORE_ENV);
