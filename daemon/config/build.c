@@ -28,14 +28,10 @@ void draft_complain(
 {
 	const struct place *at = place_of_value(d, key);
 	va_list ap;
-	char *what;
 
 	va_start(ap, format);
-	if (vasprintf(&what, format, ap) < 0)
-		abort();
+	loader_complain_list(l, at->file ? at : &d->name, key, format, ap);
 	va_end(ap);
-	loader_complain(l, at->file ? at : &d->name, key, "%s", what);
-	free(what);
 }
 
 /* ---- what is run ---- */

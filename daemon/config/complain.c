@@ -4,18 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-void complain(struct complaints *c, const char *file, unsigned line, unsigned column,
-	const char *format, ...)
-{
-	va_list ap;
-
-	va_start(ap, format);
-	complain_list(c, file, line, column, format, ap);
-	va_end(ap);
-}
-
-void complain_list(struct complaints *c, const char *file, unsigned line, unsigned column,
-	const char *format, va_list ap)
+static char *print_list(struct arena *a, const char *format, va_list ap)
 {
 	va_list again;
 	char *text;
@@ -24,10 +13,21 @@ void complain_list(struct complaints *c, const char *file, unsigned line, unsign
 	va_copy(again, ap);
 	n = vsnprintf(NULL, 0, format, again);
 	va_end(again);
-	text = arena_new(&c->arena, n < 0 ? 1 : (size_t)n + 1);
+	text = arena_new(a, n < 0 ? 1 : (size_t)n + 1);
 	if (n > 0)
 		vsnprintf(text, (size_t)n + 1, format, ap);
+	return text;
+}
 
+void complain(struct complaints *c, const char *file, unsigned line, unsigned column,
+	const char *format, ...)
+{
+	va_list ap;
+	char *text;
+
+	va_start(ap, format);
+	text = print_list(&c->arena, format, ap);
+	va_end(ap);
 	c->list = mem_reserve(c->list, &c->cap, c->count + 1, sizeof *c->list);
 	/* Many complaints, few files: the name is kept once for each run of them. */
 	if (c->count && strcmp(c->list[c->count - 1].file, file) == 0)

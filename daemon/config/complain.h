@@ -4,7 +4,6 @@
 
 #include "daemon/base/mem.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 
 struct complaint {
@@ -22,10 +21,6 @@ struct complaints {
 /* Adds one, printf-like.  `line` 0: the place is the file itself. */
 void complain(struct complaints *c, const char *file, unsigned line, unsigned column,
 	const char *format, ...) __attribute__((format(printf, 5, 6)));
-
-/* The same for a caller that is printf-like itself. */
-void complain_list(struct complaints *c, const char *file, unsigned line, unsigned column,
-	const char *format, va_list ap) __attribute__((format(printf, 5, 0)));
 
 /* Prints them sorted, one a line, each once: `file:line:column: text`. */
 void complaints_print(struct complaints *c, FILE *out);

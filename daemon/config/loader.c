@@ -58,14 +58,21 @@ struct file *loader_keep(struct loader *l, struct file *file)
 void loader_complain(
 	struct loader *l, const struct place *at, const char *key, const char *format, ...)
 {
-	unsigned line = 0, column = 0;
 	va_list ap;
-	char *what;
 
 	va_start(ap, format);
+	loader_complain_list(l, at, key, format, ap);
+	va_end(ap);
+}
+
+void loader_complain_list(
+	struct loader *l, const struct place *at, const char *key, const char *format, va_list ap)
+{
+	unsigned line = 0, column = 0;
+	char *what;
+
 	if (vasprintf(&what, format, ap) < 0)
 		abort();
-	va_end(ap);
 	if (at->file)
 		file_place(at->file, at->offset, &line, &column);
 	complain(l->complaints, at->file ? at->file->name : "superd", line, column, "%s%s%s%s%s",

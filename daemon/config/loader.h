@@ -65,6 +65,9 @@ struct file *loader_keep(struct loader *l, struct file *file);
 void loader_complain(struct loader *l, const struct place *at, const char *key, const char *format,
 	...) __attribute__((format(printf, 4, 5)));
 
+void loader_complain_list(struct loader *l, const struct place *at, const char *key,
+	const char *format, va_list ap) __attribute__((format(printf, 4, 0)));
+
 /* True once there was a complaint. */
 bool loader_failed(const struct loader *l);
 

@@ -21,7 +21,8 @@ static bool in_range(struct reader *r, const struct key *k, struct value v, int6
 	const char *text = json_string_value(v.json);
 
 	if (text && *text && strspn(text, "-0123456789") == strlen(text)) {
-		COMPLAIN(r, k, v, "wants a number, not a string; write %s without quotes", text);
+		value_complain(
+			r, k, v, "wants a number, not a string; write %s without quotes", text);
 		return false;
 	}
 	if (!json_is_integer(v.json)) {
@@ -30,7 +31,7 @@ static bool in_range(struct reader *r, const struct key *k, struct value v, int6
 	}
 	*n = json_integer_value(v.json);
 	if (*n < k->min || *n > k->max) {
-		COMPLAIN(r, k, v, "%" PRId64 " is outside %" PRId64 "..%" PRId64, *n, k->min,
+		value_complain(r, k, v, "%" PRId64 " is outside %" PRId64 "..%" PRId64, *n, k->min,
 			k->max);
 		return false;
 	}
@@ -75,11 +76,11 @@ bool read_duration(struct reader *r, const struct key *k, struct value v, void *
 		return false;
 	}
 	if (wrong) {
-		COMPLAIN(r, k, v, "'%s' %s", text, wrong);
+		value_complain(r, k, v, "'%s' %s", text, wrong);
 		return false;
 	}
 	if (ms < (uint64_t)k->min || ms > (uint64_t)k->max) {
-		COMPLAIN(r, k, v, "%s is outside %s..%s", text,
+		value_complain(r, k, v, "%s is outside %s..%s", text,
 			quantity_duration_text((uint64_t)k->min, least),
 			quantity_duration_text((uint64_t)k->max, most));
 		return false;
@@ -94,7 +95,7 @@ bool read_octal(struct reader *r, const struct key *k, struct value v, void *fie
 	unsigned long mode;
 
 	if (json_is_integer(v.json)) {
-		COMPLAIN(r, k, v,
+		value_complain(r, k, v,
 			"wants a string of octal digits, not a number; put it in quotes, as "
 			"\"022\"");
 		return false;
@@ -104,12 +105,13 @@ bool read_octal(struct reader *r, const struct key *k, struct value v, void *fie
 		return false;
 	}
 	if (!*text || strspn(text, "01234567") != strlen(text)) {
-		COMPLAIN(r, k, v, "'%s' is not a string of octal digits, as \"022\" is", text);
+		value_complain(
+			r, k, v, "'%s' is not a string of octal digits, as \"022\" is", text);
 		return false;
 	}
 	mode = strtoul(text, NULL, 8);
 	if (mode > (unsigned long)k->max) {
-		COMPLAIN(r, k, v, "'%s' is outside 0..0%lo", text, (unsigned long)k->max);
+		value_complain(r, k, v, "'%s' is outside 0..0%lo", text, (unsigned long)k->max);
 		return false;
 	}
 	*(mode_t *)field = (mode_t)mode;

@@ -34,7 +34,7 @@ static const char *get_path(struct reader *r, const struct key *k, struct value 
 	if (!text)
 		return NULL;
 	if (!*text) {
-		COMPLAIN(r, k, v, "the path is empty");
+		value_complain(r, k, v, "the path is empty");
 		return NULL;
 	}
 	path = file_path(r->file, text);
@@ -68,7 +68,7 @@ bool read_word(struct reader *r, const struct key *k, struct value v, void *fiel
 		}
 		snprintf(known + n, sizeof known - n, "%s\"%s\"", i ? ", " : "", k->words[i]);
 	}
-	COMPLAIN(r, k, v, "'%s' is none of %s", text, known);
+	value_complain(r, k, v, "'%s' is none of %s", text, known);
 	return false;
 }
 
@@ -88,7 +88,7 @@ static const char *get_account(struct reader *r, const struct key *k, struct val
 		return NULL;
 	}
 	if (!*text || *text == '-') {
-		COMPLAIN(r, k, v, "'%s' is no name and no number", text);
+		value_complain(r, k, v, "'%s' is no name and no number", text);
 		return NULL;
 	}
 	return loader_text(r->loader, text);
@@ -152,7 +152,7 @@ bool read_strings(struct reader *r, const struct key *k, struct value v, void *f
 		return false;
 	}
 	if (json_array_size(v.json) == 0) {
-		COMPLAIN(r, k, v, "the array is empty");
+		value_complain(r, k, v, "the array is empty");
 		return false;
 	}
 	return read_list(r, k, v, get_plain, field);

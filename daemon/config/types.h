@@ -22,11 +22,8 @@ const char *kind_of(const json_t *v);
 /* Complains that the value is not what is wanted: "wants a number, not a string". */
 void wrong_type(struct reader *r, const char *key, struct value v, const char *wants);
 
-/* Complains at a value, printf-like. */
-#define COMPLAIN(r, k, v, ...)                                                                     \
-	do {                                                                                       \
-		struct place at_ = place_of(r, v);                                                 \
-		loader_complain((r)->loader, &at_, (k)->name, __VA_ARGS__);                        \
-	} while (0)
+/* Complains at a value of that key, printf-like. */
+void value_complain(struct reader *r, const struct key *k, struct value v, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
 
 #endif

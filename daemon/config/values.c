@@ -23,6 +23,16 @@ const char *kind_of(const json_t *v)
 	}
 }
 
+void value_complain(struct reader *r, const struct key *k, struct value v, const char *format, ...)
+{
+	struct place at = place_of(r, v);
+	va_list ap;
+
+	va_start(ap, format);
+	loader_complain_list(r->loader, &at, k->name, format, ap);
+	va_end(ap);
+}
+
 void wrong_type(struct reader *r, const char *key, struct value v, const char *wants)
 {
 	struct place at = place_of(r, v);

@@ -6,7 +6,7 @@
 #include "daemon/config/walk.h"
 
 /* Reads a value into the field of its row in `base`; KEY_SECTION is not for it.  False: there was
- * a complaint, and the field is as it was.  The fields' types:
+ * a complaint, so that nothing will use the field.  The fields' types:
  *   BOOL bool · COUNT uint32_t · INT int · DURATION uint64_t · OCTAL mode_t · WORD unsigned
  *   TEXT PATH ACCOUNT const char * · PATHS STRINGS NAMES ACCOUNTS ENV struct strings
  *   SINK struct sink · LISTEN struct service · RLIMITS struct service */

@@ -222,6 +222,16 @@ def test_a_file_that_may_not_be_read_is_named(open_tmp):
 
 
 @needs_root
+def test_a_folder_of_a_pattern_that_may_not_be_read_is_not_an_empty_one(open_tmp):
+    (open_tmp / "closed").mkdir(mode=0o700)
+    f = write(open_tmp / "x.json", {"a": SERVICE}, include=["closed/*.json"])
+    r = superd("-t", "-c", f, as_nobody=True)
+    assert r.returncode == 1
+    assert re.search(r": include: the folder of '.*' may not be read: permission denied\n$",
+                     r.stderr)
+
+
+@needs_root
 def test_h18_a_program_in_a_chroot_is_looked_for_inside(tmp_path):
     inside = tmp_path / "jail"
     (inside / "bin").mkdir(parents=True)

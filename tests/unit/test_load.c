@@ -234,6 +234,49 @@ static void a_oneliner_is_a_configuration(void **state)
 	complaints_free(&complaints);
 }
 
+static void options_of_texts_are_texts(void **state)
+{
+	struct complaints complaints = { 0 };
+	struct config *c;
+	char user[40];
+
+	(void)state;
+	snprintf(user, sizeof user, "user=%u", (unsigned)geteuid());
+	c = load_oneliner(WORDS("7000"),
+		WORDS("shell=true", "umask=77", "description=\"5\"", "nodelay=true", user),
+		WORDS(NULL), &complaints);
+	complaints_print(&complaints, stderr);
+	assert_non_null(c);
+	assert_string_equal(c->services[0].name, "shell");
+	assert_string_equal(c->services[0].argv[2], "true");
+	assert_string_equal(c->services[0].description, "5");
+	assert_int_equal(c->services[0].umask, 077);
+	assert_true(c->services[0].socket.nodelay);
+	config_free(c);
+	complaints_free(&complaints);
+}
+
+static void h17_a_group_takes_the_place_of_the_users_own(void **state)
+{
+	struct config *c;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	c = load("\"exec\": \"/bin/sh\", \"group\": 4321");
+	assert_int_equal(c->services[0].identity.gid, 4321);
+	assert_int_equal(c->services[0].identity.groups[0], 4321);
+	config_free(c);
+	c = load("\"exec\": \"/bin/sh\", \"group\": 4321, \"groups\": [ 5, 6 ]");
+	assert_int_equal(c->services[0].identity.gid, 4321);
+	assert_int_equal(c->services[0].identity.groups_count, 2);
+	assert_int_equal(c->services[0].identity.groups[1], 6);
+	config_free(c);
+	c = load("\"exec\": \"/bin/sh\", \"groups\": []");
+	assert_int_equal(c->services[0].identity.groups_count, 0);
+	config_free(c);
+}
+
 static const struct {
 	const char *listen, *option, *program, *complaint;
 } oneliners[] = {
@@ -328,6 +371,8 @@ int main(void)
 		cmocka_unit_test(what_a_service_sets_replaces_the_default_but_env_adds),
 		cmocka_unit_test(relative_paths_are_beside_the_file),
 		cmocka_unit_test(a_oneliner_is_a_configuration),
+		cmocka_unit_test(options_of_texts_are_texts),
+		cmocka_unit_test(h17_a_group_takes_the_place_of_the_users_own),
 		cmocka_unit_test(a_wrong_oneliner_is_answered_by_its_option),
 		cmocka_unit_test(options_win_over_the_file),
 		cmocka_unit_test(complaints_are_sorted_and_said_once),
