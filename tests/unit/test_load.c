@@ -286,6 +286,7 @@ static const struct {
 	{ "7000", "max_connections", "/bin/sh", "-o: 'max_connections' is not KEY=VALUE\n" },
 	{ "7000", "=5", "/bin/sh", "-o: '=5' is not KEY=VALUE\n" },
 	{ "7000", "listen=7001", "/bin/sh", "-o: listen: cannot be given here\n" },
+	{ "7000", "user=root", "/bin/sh", "-o: user: is there twice\n" },
 	{ "7000", "max_conn=5", "/bin/sh", "-o: unknown key 'max_conn'\n" },
 	{ "7000", "enabled=false", "/bin/sh",
 		"-o: there is nothing to serve: no service is enabled\n" },
