@@ -5,6 +5,7 @@
 #include "daemon/base/mem.h"
 #include "daemon/os/raw.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
@@ -84,6 +85,23 @@ static bool can_unshare_files(void)
 	return raw_call(SYS_close_range, ~0U, ~0U, CLOSE_RANGE_UNSHARE, 0, 0) == 0;
 }
 
+/* Without close_range(2) a child cannot close what it does not know of; so what a parent left open
+ * for us is made to go away at the exec (H13). */
+static void close_inherited_at_exec(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	struct dirent *e;
+
+	while (dir && (e = readdir(dir))) {
+		int fd = atoi(e->d_name);
+
+		if (fd > 2)
+			fcntl(fd, F_SETFD, FD_CLOEXEC);
+	}
+	if (dir)
+		closedir(dir);
+}
+
 static void take_number(int fd, int number)
 {
 	if (fd == number)
@@ -114,6 +132,8 @@ struct starter *start_new(bool root)
 	s->has_close_range = can_unshare_files();
 	if (s->has_close_range)
 		s->flags |= CLONE_FILES;
+	else
+		close_inherited_at_exec();
 	if (RAW_SHARES_ERRNO)
 		s->flags |= CLONE_VFORK;
 	if (root && dumpable_after_setuid())
