@@ -58,6 +58,28 @@ static int is_superd(int pid)
 	return strcmp(name, "superd\n") == 0;
 }
 
+/* A signal is taken on the way back to user mode: a child within execve(2) stops behind it. */
+static int is_stopped(int pid)
+{
+	char path[64], text[256], *p;
+
+	snprintf(path, sizeof path, "/proc/%d/stat", pid);
+	for (int tries = 0; tries < 200; tries++) {
+		int fd = open(path, O_RDONLY);
+		ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+
+		if (fd >= 0)
+			close(fd);
+		if (n <= 0)
+			return 0;
+		text[n] = '\0';
+		p = strrchr(text, ')');
+		if (p && (p[2] == 'T' || p[2] == 't'))
+			return 1;
+	}
+	return 0;
+}
+
 static void report(const char *how, int pid)
 {
 	successes++;
@@ -105,7 +127,7 @@ static void peek(int pid, int count, char **addresses)
 		read_memory(pid, strtoul(addresses[i], NULL, 16));
 	if (kill(pid, SIGSTOP) < 0)
 		return;
-	if (is_superd(pid)) {
+	if (is_stopped(pid) && is_superd(pid)) {
 		windows++;
 		for (int i = 0; i < count; i++)
 			read_memory(pid, strtoul(addresses[i], NULL, 16));
