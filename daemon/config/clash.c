@@ -62,7 +62,7 @@ static void complain_clash(struct loader *l, const struct claim *a, const struct
 
 static bool same_place(const struct place *a, const struct place *b)
 {
-	return a->file == b->file && a->offset == b->offset;
+	return a->file == b->file && a->offset == b->offset && a->offset != NOWHERE;
 }
 
 /* Two ranges that overlap do so at many ports; said once. */

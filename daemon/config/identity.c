@@ -83,21 +83,6 @@ static const gid_t *replace(
 	return list;
 }
 
-/* The user's own group stands first in the list; another one takes its place, as in initgroups(3)
- * with that group. */
-static void swap_primary(struct loader *l, struct identity *id)
-{
-	size_t bytes = id->groups_count * sizeof *id->groups;
-	gid_t *list;
-
-	if (!id->groups_count)
-		return;
-	list = arena_new(&l->config->arena, bytes);
-	memcpy(list, id->groups, bytes);
-	list[0] = id->gid;
-	id->groups = list;
-}
-
 static void set_group(struct loader *l, struct draft *d)
 {
 	const struct known_account *a = d->group ? find(l, d, "group", d->group, false) : NULL;
@@ -107,7 +92,6 @@ static void set_group(struct loader *l, struct draft *d)
 	d->s.identity.groups = replace(
 		l, d->s.identity.groups, d->s.identity.groups_count, d->s.identity.gid, a->group);
 	d->s.identity.gid = a->group;
-	swap_primary(l, &d->s.identity);
 	if (d->s.enabled && geteuid() != 0 && a->group != getegid())
 		draft_complain(
 			l, d, "group", "only root can run handlers with the group '%s'", d->group);
@@ -146,7 +130,8 @@ static void set_owner(struct loader *l, struct draft *d)
 	if (a)
 		d->s.socket.gid = a->group;
 	d->s.socket.owner_set = d->socket_user || d->socket_group;
-	if (d->s.enabled && d->socket_user && geteuid() != 0 && d->s.socket.uid != geteuid())
+	if (d->s.enabled && d->s.socket.uid != (uid_t)-1 && geteuid() != 0 &&
+		d->s.socket.uid != geteuid())
 		draft_complain(
 			l, d, "socket_user", "only root can give a socket to '%s'", d->socket_user);
 }
