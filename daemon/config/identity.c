@@ -148,10 +148,11 @@ void identity_build(struct loader *l, struct draft *d)
 
 static void forget(struct known_account **table)
 {
-	struct known_account *a, *next;
+	struct known_account *a = *table, *next;
 
-	HASH_ITER (hh, *table, a, next) {
-		HASH_DEL(*table, a);
+	HASH_CLEAR(hh, *table);
+	for (; a; a = next) {
+		next = a->hh.next;
 		free(a);
 	}
 }

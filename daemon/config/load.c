@@ -153,7 +153,8 @@ static struct config *load(struct loader *l, struct file *f)
 	struct draft base;
 
 	services_presets(l, &base);
-	if (loader_keep(l, f))
+	f = loader_keep(l, f);
+	if (f)
 		reading_file(l, f, &base, 0);
 	return complete(l);
 }

@@ -88,10 +88,11 @@ bool loader_failed(const struct loader *l)
 
 static void forget_texts(struct loader *l)
 {
-	struct known_text *known, *next;
+	struct known_text *known = l->texts, *next;
 
-	HASH_ITER (hh, l->texts, known, next) {
-		HASH_DEL(l->texts, known);
+	HASH_CLEAR(hh, l->texts); /* the table; the list of its items is still linked */
+	for (; known; known = next) {
+		next = known->hh.next;
 		free(known);
 	}
 }

@@ -98,10 +98,11 @@ const char *program_find(struct loader *l, const char *name, const char *chroot,
 
 void program_forget(struct loader *l)
 {
-	struct known_program *p, *next;
+	struct known_program *p = l->programs, *next;
 
-	HASH_ITER (hh, l->programs, p, next) {
-		HASH_DEL(l->programs, p);
+	HASH_CLEAR(hh, l->programs);
+	for (; p; p = next) {
+		next = p->hh.next;
 		free(p->question);
 		free(p->why);
 		free(p);

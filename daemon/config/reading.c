@@ -59,7 +59,8 @@ static void include_file(struct reading *g, const char *name, struct value v, un
 		file_free(f);
 		return;
 	}
-	if (loader_keep(l, f))
+	f = loader_keep(l, f);
+	if (f)
 		reading_file(l, f, &g->base, depth + 1);
 }
 

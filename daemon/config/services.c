@@ -119,10 +119,11 @@ static void claim_name(struct loader *l, const char *name, const struct place *a
 
 void services_forget(struct loader *l)
 {
-	struct known_service *known, *next;
+	struct known_service *known = l->names, *next;
 
-	HASH_ITER (hh, l->names, known, next) {
-		HASH_DEL(l->names, known);
+	HASH_CLEAR(hh, l->names);
+	for (; known; known = next) {
+		next = known->hh.next;
 		free(known);
 	}
 }

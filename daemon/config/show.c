@@ -108,7 +108,7 @@ static void cut(char *cell, size_t least)
 		n = least + 1;
 	while (((unsigned char)cell[n] & 0xc0) == 0x80)
 		n--; /* not in the middle of a character */
-	strcpy(cell + n, "...");
+	memcpy(cell + n, "...", sizeof "...");
 }
 
 static char *program_cell(const struct service *s)

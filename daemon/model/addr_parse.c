@@ -25,7 +25,7 @@ struct sink {
 };
 
 static const char *because(const struct sink *s, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
+	__attribute__((format(printf, 2, 3), returns_nonnull));
 
 static const char *because(const struct sink *s, const char *format, ...)
 {
