@@ -7,6 +7,7 @@
 #include "daemon/run/listener.h"
 #include "daemon/run/reaper.h"
 #include "daemon/run/reports.h"
+#include "daemon/run/reserve.h"
 #include "daemon/run/state.h"
 #include "daemon/run/stop.h"
 
@@ -204,6 +205,7 @@ static void open_listeners(struct daemon *d, int ready_fd)
 	}
 	if (!open)
 		fatal("no address could be opened, nothing to serve");
+	reserve_fill(d);
 	log_begin(&l, LOG_NOTICE, "ready");
 	log_num(&l, "services", (int64_t)d->units_count);
 	log_num(&l, "listeners", (int64_t)open);
@@ -260,6 +262,8 @@ static void daemon_free(struct daemon *d)
 		listeners_close(&d->units[i]);
 	captures_free(d);
 	reports_free(d);
+	reserve_release(d);
+	leftovers_free(d);
 	free_event(d->shortage_timer);
 	free_event(d->phase_timer);
 	free_event(d->log_timer);

@@ -3,6 +3,7 @@
 #include "daemon/base/fd.h"
 #include "daemon/run/capture.h"
 #include "daemon/run/conns.h"
+#include "daemon/run/reserve.h"
 #include "daemon/run/tour.h"
 
 #include <errno.h>
@@ -12,30 +13,52 @@
 
 int launch_prepare(struct unit *u)
 {
-	return u->service->stderr_to == STDERR_LOG ? capture_prepare(u->daemon) : 0;
+	switch (u->service->stderr_to) {
+	case STDERR_LOG:
+		return capture_prepare(u->daemon);
+	case STDERR_SOCKET:
+		return 0;
+	case STDERR_NULL:
+	case STDERR_FILE:
+		break;
+	}
+	/* It is opened after the accept, if need be in place of one of the reserve. */
+	if (u->daemon->reserve_count)
+		return 0;
+	errno = EMFILE;
+	return -1;
+}
+
+static int open_file(struct daemon *d, const char *path, int flags)
+{
+	int fd = open(path, flags, 0640);
+
+	if (fd < 0 && errno == EMFILE && reserve_release(d))
+		fd = open(path, flags, 0640);
+	return fd;
 }
 
 /* What becomes the handler's fd 2.  -1 with errno if it cannot be opened. */
 static int open_stderr(struct conn *c, int connection)
 {
 	const struct service *s = c->unit->service;
+	struct daemon *d = c->unit->daemon;
 	int fd = -1;
 
 	switch (s->stderr_to) {
 	case STDERR_LOG:
-		c->capture = capture_take(c->unit->daemon, c, &fd);
+		c->capture = capture_take(d, c, &fd);
 		return fd;
 	case STDERR_SOCKET:
 		return connection;
 	case STDERR_NULL:
-		return open("/dev/null", O_WRONLY | O_NOCTTY | O_CLOEXEC);
+		return open_file(d, "/dev/null", O_WRONLY | O_NOCTTY | O_CLOEXEC);
 	case STDERR_FILE:
 		/* Anew for each connection: logrotate needs no signal.  A fifo nobody reads must
 		 * not hold up the loop. */
-		fd = open(s->stderr_path,
+		fd = open_file(d, s->stderr_path,
 			O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY |
-				O_CLOEXEC,
-			0640);
+				O_CLOEXEC);
 		if (fd >= 0)
 			fcntl(fd, F_SETFL, O_APPEND);
 		return fd;

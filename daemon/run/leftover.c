@@ -56,3 +56,13 @@ bool leftover_kill(struct daemon *d, int signal)
 		kill(-l->group, signal);
 	return d->leftovers != NULL;
 }
+
+void leftovers_free(struct daemon *d)
+{
+	while (d->leftovers) {
+		struct leftover *l = d->leftovers;
+
+		d->leftovers = l->next;
+		free(l);
+	}
+}

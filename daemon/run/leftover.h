@@ -18,4 +18,6 @@ void leftover_check(struct daemon *d);
 /* A signal to all groups that are left.  False if there is none. */
 bool leftover_kill(struct daemon *d, int signal);
 
+void leftovers_free(struct daemon *d);
+
 #endif

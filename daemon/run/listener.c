@@ -4,6 +4,7 @@
 #include "daemon/base/fd.h"
 #include "daemon/run/admit.h"
 #include "daemon/run/launch.h"
+#include "daemon/run/reserve.h"
 #include "daemon/run/tour.h"
 
 #include <errno.h>
@@ -66,6 +67,7 @@ void listeners_room(struct unit *u)
 
 	if (d->phase != PHASE_SERVE)
 		return;
+	reserve_fill(d);
 	if (!TAILQ_EMPTY(&u->full)) {
 		if (u->live == 0)
 			wake_all(&u->full);
@@ -87,6 +89,7 @@ static void shortage_over(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	reserve_fill(d);
 	wake_all(&d->shortage);
 }
 
@@ -141,11 +144,21 @@ static bool transient(int error)
 	return false;
 }
 
+/* All that can fail for want of descriptors comes before the accept: once a client has been
+ * accepted it is served.  The connection, or -1 with errno. */
+static int try_accept(struct listener *l, struct addr *peer)
+{
+	if (launch_prepare(l->unit) < 0)
+		return -1;
+	*peer = (struct addr){ .kind = l->addr.kind, .len = sizeof peer->un };
+	return accept4(l->fd, &peer->sa, &peer->len, SOCK_CLOEXEC);
+}
+
 /* True if another connection may be accepted at once. */
 static bool accept_one(struct listener *l)
 {
 	struct unit *u = l->unit;
-	struct addr peer = { .kind = l->addr.kind, .len = sizeof peer.un };
+	struct addr peer;
 	int fd;
 
 	switch (admit_room(u)) {
@@ -162,16 +175,14 @@ static bool accept_one(struct listener *l)
 		wait_in(l, &u->daemon->full);
 		return false;
 	}
-	/* All that can fail for want of descriptors comes before the accept: once a client has been
-	 * accepted it is served. */
-	if (launch_prepare(u) < 0) {
-		suspend_for_shortage(l, errno);
-		return false;
-	}
-	fd = accept4(l->fd, &peer.sa, &peer.len, SOCK_CLOEXEC);
+	fd = try_accept(l, &peer);
+	/* A service that has nothing may take of the reserve, so that others cannot shut it out. */
+	if (fd < 0 && errno == EMFILE && u->live == 0 && reserve_release(u->daemon))
+		fd = try_accept(l, &peer);
 	if (fd >= 0) {
 		int error = launch(l, fd, &peer);
 
+		reserve_fill(u->daemon);
 		if (error)
 			suspend_for_shortage(l, error);
 		return !error;

@@ -68,6 +68,8 @@ enum phase {
 	PHASE_END,   /* handlers have been told to stop */
 };
 
+#define RESERVE 8 /* descriptors; one connection takes three to start and keeps one */
+
 TAILQ_HEAD(captures, capture);
 struct leftover;
 
@@ -91,6 +93,9 @@ struct daemon {
 	struct waitlist shortage; /* wait for descriptors, memory, processes */
 	struct event *shortage_timer;
 	struct pace shortage_pace;
+
+	int reserve[RESERVE]; /* see reserve.h */
+	size_t reserve_count;
 
 	enum phase phase;
 	bool done;

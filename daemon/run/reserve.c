@@ -1,0 +1,26 @@
+#include "daemon/run/reserve.h"
+
+#include "daemon/base/fd.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+void reserve_fill(struct daemon *d)
+{
+	while (d->reserve_count < RESERVE) {
+		int fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, STEPS_WAKE_FD + 1);
+
+		if (fd < 0)
+			return;
+		d->reserve[d->reserve_count++] = fd_high(fd);
+	}
+}
+
+bool reserve_release(struct daemon *d)
+{
+	if (!d->reserve_count)
+		return false;
+	while (d->reserve_count)
+		fd_close(&d->reserve[--d->reserve_count]);
+	return true;
+}

@@ -1,0 +1,14 @@
+/* Descriptors held back for a service that has no connection at all (H3): where a flood on one
+ * service has taken all there are, the first connection of another is still served. */
+#ifndef RUN_RESERVE_H
+#define RUN_RESERVE_H
+
+#include "daemon/run/state.h"
+
+/* Takes back what is missing, as far as there are descriptors. */
+void reserve_fill(struct daemon *d);
+
+/* Gives all of them up for the moment.  False if there is none. */
+bool reserve_release(struct daemon *d);
+
+#endif
