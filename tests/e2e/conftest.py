@@ -5,17 +5,13 @@ import shutil
 import pytest
 
 import superdlib
-from superdlib import Superd, build_probe, new_folder
+from superdlib import Superd, new_folder
 
 
 @pytest.fixture(scope="session")
 def probes():
     """Folder of the compiled helper programs."""
-    folder = new_folder()
-    for source in superdlib.PROBES.glob("*.c"):
-        build_probe(folder, source.stem)
-    yield folder
-    shutil.rmtree(folder)
+    return superdlib.probe_folder()
 
 
 @pytest.fixture

@@ -133,7 +133,7 @@ def ignore(*numbers):
 
 def test_h14_all_signals_default_whatever_the_parent_ignored_or_blocked(superd, probe):
     d = superd({"services": {"p": probe(), "echo": echo(),
-                             "proc": shell("grep -E '^Sig(Ign|Blk)' /proc/$$/status")}},
+                             "proc": shell("exec grep -E '^Sig(Ign|Blk)' /proc/self/status")}},
                restore_signals=False,
                preexec_fn=ignore(signal.SIGPIPE, signal.SIGCHLD, signal.SIGHUP, signal.SIGINT))
     told = d.probe("p")

@@ -58,7 +58,7 @@ def test_h59_no_services_protocols_hosts_or_resolver(superd, container):
         '{ "services": { "echo": { "listen": ["localhost:0", "127.0.0.1:0"], "exec": "/bin/cat", '
         '"user": 4711 } } }')
     d = superd(None, prefix=["chroot", str(container)], command=["/bin/superd", "-c", "/superd.json"],
-               args=("-v",))
+               args=("-v",), leaks=False)
     assert len(d.addrs["echo"]) == 3
     for address in d.addrs["echo"]:
         d.answers(address)
