@@ -1,7 +1,7 @@
 #include "daemon/config/program.h"
 
 #include "daemon/base/mem.h"
-#include "daemon/config/executable.h"
+#include "daemon/os/executable.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,9 +1,10 @@
 #include "daemon/run/reports.h"
 
-#include "daemon/os/program.h"
+#include "daemon/os/executable.h"
 #include "daemon/run/conns.h"
 #include "daemon/run/tour.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -46,11 +47,23 @@ void reports_watch(struct daemon *d)
 	event_add(d->report_event, NULL);
 }
 
+/* What the file itself shows of the reason. */
+static void log_hint(struct log_line *l, const struct service *s)
+{
+	char room[512], hint[600];
+	bool there;
+	const char *wrong = executable_wrong(s->chroot, s->program, &there, room, sizeof room);
+
+	if (!wrong)
+		return;
+	snprintf(hint, sizeof hint, "the program %s", wrong);
+	log_str(l, "hint", hint);
+}
+
 static void tell(const struct conn *c, const struct report *r)
 {
 	const struct service *s = c->unit->service;
 	enum step step = (enum step)r->step;
-	char hint[256] = "";
 	struct log_line l;
 
 	log_begin(&l, LOG_ERROR, "exec-failed");
@@ -63,8 +76,8 @@ static void tell(const struct conn *c, const struct report *r)
 	if (step == STEP_DIRECTORY)
 		log_str(&l, "directory", s->directory);
 	log_str(&l, "error", strerror(-r->result));
-	if (step == STEP_EXEC && program_check(s->chroot, s->program, hint, sizeof hint) < 0)
-		log_str(&l, "hint", hint);
+	if (step == STEP_EXEC)
+		log_hint(&l, s);
 	log_end(&l);
 }
 

@@ -1,6 +1,6 @@
 /* Whether a file would run, and why not (H18). */
-#include "daemon/config/binfmt.h"
-#include "daemon/config/executable.h"
+#include "daemon/os/binfmt.h"
+#include "daemon/os/executable.h"
 #include "daemon/os/accounts.h"
 
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* Formats of programs that were registered with this kernel (binfmt_misc), such as those that
  * qemu runs.  Reads /proc only. */
-#ifndef CONFIG_BINFMT_H
-#define CONFIG_BINFMT_H
+#ifndef OS_BINFMT_H
+#define OS_BINFMT_H
 
 #include <stdbool.h>
 #include <stddef.h>

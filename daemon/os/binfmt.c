@@ -1,4 +1,4 @@
-#include "daemon/config/binfmt.h"
+#include "daemon/os/binfmt.h"
 
 #include <dirent.h>
 #include <fcntl.h>

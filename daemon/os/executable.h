@@ -1,7 +1,7 @@
 /* Would execve(2) take this file?  And if not, why, in words that help (H18).
  * Looks only: opens, reads the head, runs nothing. */
-#ifndef CONFIG_EXECUTABLE_H
-#define CONFIG_EXECUTABLE_H
+#ifndef OS_EXECUTABLE_H
+#define OS_EXECUTABLE_H
 
 #include <stdbool.h>
 #include <stddef.h>

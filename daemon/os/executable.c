@@ -1,6 +1,6 @@
-#include "daemon/config/executable.h"
+#include "daemon/os/executable.h"
 
-#include "daemon/config/binfmt.h"
+#include "daemon/os/binfmt.h"
 
 #include <elf.h>
 #include <errno.h>
