@@ -132,7 +132,7 @@ $(TLIB): $(TLIB_OBJ)
 # ---------------------------------------------------------------- dependencies, Debian packages by name
 DEPS_BUILD := gcc libc6-dev pkg-config libevent-dev libjansson-dev uthash-dev musl-tools
 DEPS_TEST  := libcmocka-dev python3-pytest python3-jsonschema mandoc netcat-openbsd curl perl \
-              git rsync openssh-server openssh-client shellcheck clang llvm iproute2
+              git rsync openssh-server openssh-client haproxy shellcheck clang iproute2
 DEPS_LINT  := clang-tidy clang-format cppcheck gcovr
 APT_GET    := $(if $(filter 0,$(shell id -u)),,sudo )apt-get
 
