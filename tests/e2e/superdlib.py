@@ -461,18 +461,20 @@ class Superd:
         assert len(ids) == len(set(ids)), "a connection was closed twice"
 
     def left(self):
-        """Processes of handlers that are still there: by session, or as orphans that came to us."""
-        sessions = {e["pid"] for e in self.find("accept") if "pid" in e}
-        found = {}
-        for pid, row in processes().items():
-            if row[0] == os.getpid() and pid not in self.before | Superd.ours:
-                if row[3] == "Z":
+        """Processes of handlers that are still there.  superd adopts its handlers' orphans and we
+        adopt superd's, so all of them descend from us: by parent and never by a number from the
+        log, which may belong to somebody else by now."""
+        table, found = processes(), {}
+        front = {os.getpid()}
+        known = self.before | Superd.ours
+        while front:
+            front = {p for p, row in table.items() if row[0] in front and p not in known}
+            for pid in front:
+                if table[pid][3] != "Z":
+                    found[pid] = table[pid]
+                elif table[pid][0] == os.getpid():
                     with contextlib.suppress(ChildProcessError):
                         os.waitpid(pid, os.WNOHANG)
-                    continue
-                found[pid] = row
-            elif row[2] in sessions and pid not in self.before and row[3] != "Z":
-                found[pid] = row
         return found
 
     def check_nobody_left(self):

@@ -12,6 +12,9 @@ import pytest
 from superdlib import (ASAN, PATIENCE, account, children, descendants, echo, eventually, handler,
                        needs_root, port_of, processes, scaled, shell)
 
+# The attacked user: nobody else's processes are to be hit.
+VICTIM = str(20000 + os.getpid() % 30000)
+
 # Few descriptors are copied for a child, many are shared with it until it has its own: two paths.
 TABLES = pytest.mark.parametrize("listeners", [1, 200], ids=["few", "many"])
 
@@ -22,8 +25,9 @@ def storm(probes, address, count, at_once, seconds=4 * PATIENCE):
     return dict(zip(("ok", "refused", "reset", "empty", "timeout", "other"), map(int, out.split())))
 
 
-def zombies(pid):
-    return [p for p, row in children(pid).items() if row[3] == "Z"]
+def unusual(d):
+    """What the log says beyond connections that went well."""
+    return [e for e in d.find() if not (e["event"] in ("accept", "listen") or e.get("exit") == 0)][:20]
 
 
 @TABLES
@@ -32,7 +36,7 @@ def test_h26_twenty_thousand_short_connections(superd, probes, listeners):
     count = scaled(20000) // (2 if listeners > 1 else 1)
     d = superd({"services": {"echo": echo(["127.0.0.1:0"] * listeners, max_connections=0)}})
     got = storm(probes, d.addr["echo"], count, 200)
-    assert got["ok"] == count, got
+    assert got["ok"] == count, (got, unusual(d))
     d.wait_for("close", count=count)
     eventually(lambda: not children(d.pid), "no child, dead or alive")
     assert d.ledger() == (count, count)
@@ -129,11 +133,12 @@ def test_a_flood_of_forks_in_a_handler_is_reaped(superd):
 
 
 def slow_directory(folder):
-    """A folder that takes milliseconds to enter: forty links, each a long way round.  The child
-    enters it as the user, so that this is time between setuid and exec."""
+    """A folder that takes a millisecond to enter: a dozen links, each a long way round.  The child
+    enters it as the user, so that this is time between setuid and exec.  (Forty are allowed, and
+    the kernel may have to begin anew twice.)"""
     (folder / "d").mkdir()
-    for i in range(39):
-        (folder / f"l{i}").symlink_to("d/../" * 800 + (f"l{i + 1}" if i < 38 else "d"))
+    for i in range(12):
+        (folder / f"l{i}").symlink_to("d/../" * 800 + (f"l{i + 1}" if i < 11 else "d"))
     return str(folder / "l0")
 
 
@@ -144,12 +149,12 @@ def test_handlers_that_are_killed_while_they_start(superd, probes, folder, liste
     loses count."""
     listen = ["127.0.0.1:0"] * listeners
     d = superd({"stop_timeout": "100ms", "services": {
-        "a": {"listen": listen, "exec": [handler("echo")], "user": "4711", "max_connections": 50,
+        "a": {"listen": listen, "exec": [handler("echo")], "user": VICTIM, "max_connections": 50,
               "kill_grace": "500ms", "directory": slow_directory(folder)},
         "b": echo()}})
     seconds = 4
     attacker = subprocess.Popen(
-        ["setpriv", "--reuid=4711", "--regid=4711", "--clear-groups", probes / "attacker", "kill",
+        ["setpriv", f"--reuid={VICTIM}", f"--regid={VICTIM}", "--clear-groups", probes / "attacker", "kill",
          str(seconds), *(str(int(s)) for s in (signal.SIGKILL, signal.SIGTERM, signal.SIGSTOP,
                                                signal.SIGQUIT, signal.SIGSEGV, signal.SIGHUP))],
         stdout=subprocess.PIPE, text=True)
@@ -178,13 +183,10 @@ def test_handlers_that_are_killed_while_they_start(superd, probes, folder, liste
 
 
 def addresses_of(pid):
-    """Some places in superd's memory: its text, data, heap and the stacks of its children."""
-    found = []
-    for line in pathlib.Path(f"/proc/{pid}/maps").read_text().splitlines():
-        span, mode, *_ = line.split()
-        if mode.startswith("r") and ("superd" in line or "[heap]" in line or line.split()[4] == "0"):
-            found.append(span.split("-")[0])
-    return found[:12]
+    """Places in superd's memory that mean nothing in a handler's: its text, data and heap.  Not its
+    stack, or the kernel's pages: among ten thousand handlers one has its own at that address."""
+    return [line.split("-")[0] for line in pathlib.Path(f"/proc/{pid}/maps").read_text().splitlines()
+            if line.split()[1].startswith("r") and line.endswith(("/superd", "[heap]"))]
 
 
 @needs_root
@@ -194,12 +196,14 @@ def test_superds_memory_is_closed_to_a_handlers_user(superd, probes, folder, lis
     it there and tries to read it, to trace it, and to take its descriptors: never."""
     listen = ["127.0.0.1:0"] * listeners
     d = superd({"services": {
-        "a": {"listen": listen, "exec": [handler("echo")], "user": "4711", "max_connections": 200,
+        "a": {"listen": listen, "exec": [handler("echo")], "user": VICTIM, "max_connections": 200,
               "directory": slow_directory(folder)}}})
     seconds = 4
+    places = addresses_of(d.pid)
+    assert len(places) >= 3
     attacker = subprocess.Popen(
-        ["setpriv", "--reuid=4711", "--regid=4711", "--clear-groups", probes / "attacker", "peek",
-         str(seconds), *addresses_of(d.pid)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        ["setpriv", f"--reuid={VICTIM}", f"--regid={VICTIM}", "--clear-groups", probes / "attacker", "peek",
+         str(seconds), *places], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     load = subprocess.Popen([probes / "storm", str(port_of(d.addr["a"])), "1000000", "20", str(seconds), "x"],
                             stdout=subprocess.PIPE, text=True)
     out, err = attacker.communicate(timeout=4 * PATIENCE)

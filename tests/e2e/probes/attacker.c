@@ -83,7 +83,8 @@ static int is_stopped(int pid)
 static void report(const char *how, int pid)
 {
 	successes++;
-	fprintf(stderr, "attacker: %s worked on %d\n", how, pid);
+	fprintf(stderr, "attacker: %s worked on %d, called %s\n", how, pid,
+		is_superd(pid) ? "superd" : "something else");
 }
 
 static void read_file(const char *name, int pid)
