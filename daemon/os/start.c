@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 /* The steps need a few hundred bytes; only the pages that are touched exist. */
@@ -64,19 +65,29 @@ static struct chunk *chunk_new(void)
 	return c;
 }
 
-/* fs.suid_dumpable 1 lets a user trace a process that has just become his: then not ours. */
-static bool dumpable_after_setuid(void)
+/* Since Linux 5.16 a core dump ends the process that dumps, and not all that share its memory. */
+static bool dumps_alone(void)
 {
-	char value = '0';
+	struct utsname u;
+	unsigned major = 0, minor = 0;
+
+	return uname(&u) == 0 && sscanf(u.release, "%u.%u", &major, &minor) == 2 &&
+		(major > 5 || (major == 5 && minor >= 16));
+}
+
+/* May a user reach into a process that has just become his?  By fs.suid_dumpable: with 0 not at
+ * all; with 1 he may trace it; with 2 he may make it dump.  Where it cannot be read, he may. */
+static bool exposed_after_setuid(void)
+{
+	char value = '1';
 	int fd = open("/proc/sys/fs/suid_dumpable", O_RDONLY | O_CLOEXEC);
 
-	/* Without /proc the kernel's default holds, 0. */
 	if (fd >= 0) {
 		if (read(fd, &value, 1) != 1)
-			value = '0';
+			value = '1';
 		close(fd);
 	}
-	return value == '1';
+	return value == '1' || (value == '2' && !dumps_alone());
 }
 
 /* No close_range(2) with UNSHARE: Linux before 5.9, or a container's filter. */
@@ -136,7 +147,7 @@ struct starter *start_new(bool root)
 		close_inherited_at_exec();
 	if (RAW_SHARES_ERRNO)
 		s->flags |= CLONE_VFORK;
-	if (root && dumpable_after_setuid())
+	if (root && exposed_after_setuid())
 		s->flags = 0;
 	s->chunks = chunk_new();
 	return s;

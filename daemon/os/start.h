@@ -14,8 +14,8 @@
  * outside its slot and makes raw system calls.  All signals that superd handles are read from a
  * signalfd, so no handler exists that could run in the child.  After setuid(2) the user could
  * ptrace a child that is still in our memory; the kernel forbids it because a change of
- * credentials makes the address space non-dumpable (fs.suid_dumpable 0 or 2).  Where an
- * administrator has set fs.suid_dumpable to 1, superd copies instead (plain fork semantics). */
+ * credentials makes the address space non-dumpable (fs.suid_dumpable 0 or 2).  Where that does not
+ * hold or is not known, superd copies instead (plain fork semantics). */
 #ifndef OS_START_H
 #define OS_START_H
 

@@ -31,6 +31,7 @@ void reap(struct daemon *d)
 			reports_read(d);
 		if (may_have_failed(status))
 			reports_tell_failure(d, c);
+		reports_forget(d, c);
 		tour_reaped(c, status);
 		conn_close(c, status, &used);
 	}

@@ -81,16 +81,21 @@ static void tell(const struct conn *c, const struct report *r)
 	log_end(&l);
 }
 
-bool reports_tell_failure(struct daemon *d, const struct conn *c)
+void reports_tell_failure(struct daemon *d, const struct conn *c)
 {
 	reports_read(d);
 	for (size_t i = 0; i < d->failures_count; i++)
-		if (d->failures[i].pid == c->pid) {
+		if (d->failures[i].pid == c->pid)
 			tell(c, &d->failures[i]);
+}
+
+void reports_forget(struct daemon *d, const struct conn *c)
+{
+	for (size_t i = 0; i < d->failures_count;)
+		if (d->failures[i].pid == c->pid)
 			d->failures[i] = d->failures[--d->failures_count];
-			return true;
-		}
-	return false;
+		else
+			i++;
 }
 
 void reports_free(struct daemon *d)

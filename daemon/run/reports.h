@@ -10,8 +10,11 @@ void reports_watch(struct daemon *d);
 /* Reads what there is.  A child's report is there before its exit can be seen. */
 void reports_read(struct daemon *d);
 
-/* Logs why this handler could not be started, if it reported that.  True if it did. */
-bool reports_tell_failure(struct daemon *d, const struct conn *c);
+/* Logs why this handler could not be started, if it reported that. */
+void reports_tell_failure(struct daemon *d, const struct conn *c);
+
+/* This child has been reaped: what it reported is of no interest any more. */
+void reports_forget(struct daemon *d, const struct conn *c);
 
 void reports_free(struct daemon *d);
 

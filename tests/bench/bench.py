@@ -143,14 +143,16 @@ def inetd_conf(port, folder, wait):
 
 def xinetd_conf(port, folder):
     return write(folder, "conf", f"""
-defaults {{
+defaults
+{{
     instances = UNLIMITED
     per_source = UNLIMITED
     cps = 1000000 1
     log_on_success =
     log_on_failure =
 }}
-service bench {{
+service bench
+{{
     type = UNLISTED
     socket_type = stream
     protocol = tcp
