@@ -1,9 +1,11 @@
 #include "daemon/config/build.h"
 
 #include "daemon/base/mem.h"
+#include "daemon/config/access.h"
+#include "daemon/config/admission.h"
+#include "daemon/config/command.h"
 #include "daemon/config/environ.h"
 #include "daemon/config/identity.h"
-#include "daemon/config/program.h"
 
 #include <errno.h>
 #include <linux/capability.h>
@@ -34,10 +36,9 @@ void draft_complain(
 	va_end(ap);
 }
 
-/* ---- what is run ---- */
+/* ---- where it is run ---- */
 
-/* A path is relative to the file that names it; inside a chroot, to its root. */
-static char *inside(const struct draft *d, const char *key, const char *path)
+char *draft_inside(const struct draft *d, const char *key, const char *path)
 {
 	if (path[0] == '/')
 		return mem_dup(path);
@@ -47,72 +48,6 @@ static char *inside(const struct draft *d, const char *key, const char *path)
 		path += 2;
 	return mem_print("/%s", strcmp(path, ".") ? path : "");
 }
-
-static const char *resolve(
-	struct loader *l, const struct draft *d, const char *key, const char *name)
-{
-	const char *why, *path;
-	char *whole = strchr(name, '/') ? inside(d, key, name) : mem_dup(name);
-
-	path = program_find(l, whole, d->s.chroot, &why);
-	if (!path) {
-		if (d->s.enabled)
-			draft_complain(l, d, key, "%s", why);
-		path = loader_text(l, whole);
-	}
-	free(whole);
-	return path;
-}
-
-/* Services that run the same share the array: many are alike. */
-static const char *const *share_argv(struct loader *l, struct list *argv)
-{
-	if (l->services_count) {
-		const char *const *before = l->services[l->services_count - 1].argv;
-		size_t i = 0;
-
-		while (before && i < argv->count && before[i] == argv->items[i])
-			i++;
-		if (before && i == argv->count && !before[i]) {
-			free(argv->items);
-			return before;
-		}
-	}
-	return list_done(argv, &l->config->arena).items;
-}
-
-static void build_program(struct loader *l, struct draft *d)
-{
-	struct list argv = { 0 };
-	bool shell = draft_has(d, "shell");
-
-	if (!shell && !draft_has(d, "exec")) {
-		draft_complain(l, d, "exec", "is missing; a service has either exec or shell");
-		return;
-	}
-	if (shell && draft_has(d, "exec")) {
-		draft_complain(l, d, "shell", "a service has either exec or shell, not both");
-		return;
-	}
-	if (shell ? !d->shell : !d->exec.count)
-		return; /* it was complained about */
-	if (!shell && !*d->exec.items[0]) {
-		draft_complain(l, d, "exec", "the program's name is empty");
-		return;
-	}
-	d->s.program =
-		shell ? resolve(l, d, "shell", "/bin/sh") : resolve(l, d, "exec", d->exec.items[0]);
-	list_add(&argv, d->argv0 ? d->argv0 : d->s.program);
-	if (shell) {
-		list_add(&argv, loader_text(l, "-c"));
-		list_add(&argv, d->shell);
-	}
-	for (size_t i = 1; !shell && i < d->exec.count; i++)
-		list_add(&argv, d->exec.items[i]);
-	d->s.argv = share_argv(l, &argv);
-}
-
-/* ---- where it is run ---- */
 
 static void check_folder(struct loader *l, const struct draft *d, const char *key, const char *path)
 {
@@ -133,7 +68,7 @@ static void build_folders(struct loader *l, struct draft *d)
 		draft_complain(l, d, "directory", "the path is empty");
 		return;
 	}
-	path = inside(d, "directory", d->directory);
+	path = draft_inside(d, "directory", d->directory);
 	d->s.directory = loader_text(l, path);
 	free(path);
 	if (!d->s.enabled)
@@ -237,9 +172,11 @@ void build_service(struct loader *l, struct draft *d)
 {
 	identity_build(l, d);
 	check_listen(l, d);
-	build_program(l, d);
+	command_build(l, d);
 	build_folders(l, d);
 	environ_build(l, d);
+	admission_build(l, d);
+	access_build(l, d);
 	d->s.stderr_to = d->stderr_sink.path ? STDERR_FILE : (enum stderr_to)d->stderr_sink.word;
 	d->s.stderr_path = d->stderr_sink.path;
 	if (!d->s.enabled)

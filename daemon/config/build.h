@@ -13,6 +13,10 @@ void build_service(struct loader *l, struct draft *d);
 void draft_complain(struct loader *l, const struct draft *d, const char *key, const char *format,
 	...) __attribute__((format(printf, 4, 5)));
 
+/* The path that is the value of a key, on the heap: relative to the file that names it; inside a
+ * chroot, to its root. */
+char *draft_inside(const struct draft *d, const char *key, const char *path);
+
 /* True if the key was given, in the service or in defaults. */
 bool draft_has(const struct draft *d, const char *key);
 

@@ -8,6 +8,8 @@
 #include <string.h>
 
 #define DURATION "^[0-9]+(\\.[0-9]+)?(ms|s|m|h|d)?$"
+#define SIZE "^[0-9]+(\\.[0-9]+)?[KMGT]?$"
+#define RATE "^[0-9]+(/[smh])?( burst [0-9]+)?$"
 
 static json_t *object_of(const struct key *keys, bool defaults);
 
@@ -59,11 +61,32 @@ static json_t *account(void)
 	return json_pack("{s:[s, s]}", "type", "string", "integer");
 }
 
+static json_t *text_of(const struct key *k)
+{
+	json_t *text = plain("string");
+
+	if (k->max)
+		json_object_set_new(text, "maxLength", json_integer(k->max));
+	return text;
+}
+
+static json_t *file(void)
+{
+	return json_pack("{s:s, s:{s:{s:s}}, s:[s]}", "type", "object", "properties", "file",
+		"type", "string", "required", "file");
+}
+
 static json_t *sink(const struct key *k)
 {
-	return either(
-		words(k), json_pack("{s:s, s:{s:{s:s}}, s:[s]}", "type", "object", "properties",
-				  "file", "type", "string", "required", "file"));
+	return either(words(k), file());
+}
+
+static json_t *peers(const struct key *k)
+{
+	json_t *array = array_of(either(plain("string"), file()));
+
+	json_object_set_new(array, "minItems", json_integer(k->min));
+	return json_pack("{s:[o, o, o]}", "anyOf", plain("string"), file(), array);
 }
 
 static json_t *variables(void)
@@ -104,6 +127,21 @@ static json_t *section(const struct key *k)
 	return services;
 }
 
+/* An object whose keys without a default must be there. */
+static json_t *object(const struct key *k)
+{
+	json_t *whole = object_of(k->keys, false), *required = json_array();
+
+	for (const struct key *own = k->keys; own->name; own++) {
+		if (!own->preset)
+			json_array_append_new(required, json_string(own->name));
+	}
+	if (json_array_size(required))
+		json_object_set(whole, "required", required);
+	json_decref(required);
+	return whole;
+}
+
 static json_t *type_of(const struct key *k)
 {
 	switch (k->type) {
@@ -115,9 +153,16 @@ static json_t *type_of(const struct key *k)
 	case KEY_DURATION:
 		return either(string_like(DURATION),
 			json_pack("{s:s, s:i}", "type", "number", "minimum", 0));
+	case KEY_SIZE:
+		return either(string_like(SIZE),
+			json_pack("{s:s, s:i}", "type", "integer", "minimum", 0));
+	case KEY_RATE:
+		return either(string_like(RATE),
+			json_pack("{s:s, s:i}", "type", "integer", "minimum", 0));
 	case KEY_OCTAL:
 		return string_like("^[0-7]{1,4}$");
 	case KEY_TEXT:
+		return text_of(k);
 	case KEY_PATH:
 		return plain("string");
 	case KEY_PATHS:
@@ -128,6 +173,8 @@ static json_t *type_of(const struct key *k)
 	case KEY_STRINGS:
 	case KEY_LISTEN:
 		return strings();
+	case KEY_PEERS:
+		return peers(k);
 	case KEY_ACCOUNT:
 		return account();
 	case KEY_ACCOUNTS:
@@ -137,8 +184,9 @@ static json_t *type_of(const struct key *k)
 	case KEY_SINK:
 		return sink(k);
 	case KEY_RLIMITS:
-	case KEY_OBJECT:
 		return object_of(k->keys, false);
+	case KEY_OBJECT:
+		return object(k);
 	case KEY_LIMIT_COUNT:
 		return limit_or_word(NULL);
 	case KEY_LIMIT_SIZE:

@@ -26,6 +26,28 @@ struct place {
 	const char *owner; /* "service 'x'", "defaults"; NULL: the command line */
 };
 
+enum peer_form {
+	PEER_IP,
+	PEER_ID,  /* of a unix socket's peer */
+	PEER_ANY, /* of both */
+	PEER_FILE,
+};
+
+/* One entry of a list of peers. */
+struct peer {
+	enum peer_form form;
+	const char *text;    /* as written; of a file, its path as seen from where superd stands */
+	const char *account; /* of an ID by its name, which is looked up later; else NULL */
+	struct acl_prefix prefixes[3]; /* what it stands for, unless it is a file */
+	size_t count;
+	struct place place;
+};
+
+struct peers {
+	const struct peer *items; /* scratch */
+	size_t count;
+};
+
 struct draft {
 	struct service s; /* of the keys that need no more than a field */
 	struct strings exec;
@@ -37,6 +59,11 @@ struct draft {
 	struct strings pass_env;
 	struct sink stderr_sink;
 	const char *socket_user, *socket_group;
+	struct peers allow, deny;
+	unsigned on_limit, close; /* words */
+	uint32_t source_ipv4, source_ipv6;
+	struct peers proxies;
+	uint64_t proxy_timeout_ms;
 
 	struct place name;                     /* of the service's name */
 	struct place places[SERVICE_KEYS_MAX]; /* by row of schema_service */
@@ -46,6 +73,7 @@ struct draft {
 struct top {
 	struct log_options log;
 	struct sink log_target;
+	bool log_bytes;
 	uint32_t max_connections;
 	uint64_t stop_timeout_ms;
 	struct strings handler_path;

@@ -1,15 +1,11 @@
 #include "daemon/config/file.h"
 
 #include "daemon/base/mem.h"
+#include "daemon/config/slurp.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
-
-#define SIZE_LIMIT ((size_t)64 << 20)
 
 /* Line and column of every 1024th byte.  A lookup scans at most that far, so that a large file on
  * one line costs no more than the same file on many. */
@@ -75,13 +71,18 @@ static char *folder_of(const char *name)
 	return folder;
 }
 
-struct file *file_nameless(const char *name)
+static struct file *named(const char *name)
 {
 	struct file *f = mem_new(sizeof *f);
 
 	f->name = mem_dup(name);
-	f->folder = folder_of("");
+	f->folder = folder_of(name);
 	return f;
+}
+
+struct file *file_nameless(const char *name)
+{
+	return named(name);
 }
 
 void file_free(struct file *f)
@@ -110,6 +111,15 @@ char *file_path(const struct file *f, const char *path)
 	if (!*path || strcmp(path, ".") == 0)
 		return mem_dup(folder);
 	return mem_print("%s/%s", strcmp(folder, "/") ? folder : "", path);
+}
+
+char *file_beside(const struct file *f, const char *path)
+{
+	const char *slash = strrchr(f->name, '/');
+
+	if (path[0] == '/' || !slash)
+		return mem_dup(path);
+	return mem_print("%.*s%s", (int)(slash + 1 - f->name), f->name, path);
 }
 
 /* ---- what JSON is not ---- */
@@ -209,10 +219,8 @@ static struct file *parsed(struct file *f, struct complaints *complaints)
 struct file *file_from_text(
 	const char *name, const char *text, size_t len, struct complaints *complaints)
 {
-	struct file *f = mem_new(sizeof *f);
+	struct file *f = named(name);
 
-	f->name = mem_dup(name);
-	f->folder = folder_of(name);
 	f->text = mem_new(len + 1);
 	if (len)
 		memcpy(f->text, text, len);
@@ -222,73 +230,38 @@ struct file *file_from_text(
 
 /* ---- from the disk ---- */
 
-/* Reads to the end; false with errno. */
-static bool slurp(struct file *f, int fd)
+static struct file *from_disk(const char *name, bool regular, const char **wrong)
 {
-	size_t cap = 0;
-	ssize_t n = 0;
+	struct slurped all;
+	struct file *f;
 
-	do {
-		f->len += (size_t)n;
-		f->text = mem_reserve(f->text, &cap, f->len + 4096 + 1, 1);
-		do
-			n = read(fd, f->text + f->len, cap - f->len - 1);
-		while (n < 0 && errno == EINTR);
-		if (f->len > SIZE_LIMIT) {
-			errno = EFBIG;
-			return false;
-		}
-	} while (n > 0);
-	f->text[f->len] = '\0';
-	return n == 0;
-}
-
-static bool read_text(struct file *f, int fd)
-{
-	struct stat st;
-
-	if (fstat(fd, &st) < 0)
-		return false;
-	if (S_ISDIR(st.st_mode)) {
-		errno = EISDIR;
-		return false;
-	}
-	f->device = st.st_dev;
-	f->inode = st.st_ino;
-	return slurp(f, fd);
-}
-
-static const char *why_unreadable(int error)
-{
-	switch (error) {
-	case ENOENT:
-		return "there is no such file";
-	case EISDIR:
-		return "is a directory, not a file";
-	case EACCES:
-		return "may not be read: permission denied";
-	case EFBIG:
-		return "is larger than 64 MB, which no configuration is";
-	default:
-		return strerror(error);
-	}
+	*wrong = slurp(name, regular, &all);
+	if (*wrong)
+		return NULL;
+	f = named(name);
+	f->text = all.text;
+	f->len = all.len;
+	f->device = all.device;
+	f->inode = all.inode;
+	return f;
 }
 
 struct file *file_open(const char *name, struct complaints *complaints)
 {
-	bool standard = strcmp(name, "-") == 0;
-	int fd = standard ? 0 : open(name, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	struct file *f = mem_new(sizeof *f);
-	bool ok = fd >= 0 && read_text(f, fd);
-	int error = errno;
+	const char *wrong;
+	struct file *f = from_disk(name, false, &wrong);
 
-	if (fd > 0)
-		close(fd);
-	f->name = mem_dup(name);
-	f->folder = folder_of(name);
-	if (ok)
+	if (f)
 		return parsed(f, complaints);
-	complain(complaints, name, 0, 0, "%s", why_unreadable(error));
-	file_free(f);
+	complain(complaints, name, 0, 0, "%s", wrong);
 	return NULL;
+}
+
+struct file *file_lines(const char *name, const char **wrong)
+{
+	struct file *f = from_disk(name, true, wrong);
+
+	if (f)
+		make_checkpoints(f);
+	return f;
 }

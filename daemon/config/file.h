@@ -31,6 +31,10 @@ struct file *file_open(const char *name, struct complaints *complaints);
 struct file *file_from_text(
 	const char *name, const char *text, size_t len, struct complaints *complaints);
 
+/* A file of lines, not of JSON: there is a text with places, and no root.  It must be a regular
+ * file.  NULL: *wrong says why, for a person. */
+struct file *file_lines(const char *name, const char **wrong);
+
 /* A file without text, for values that come from elsewhere: every place in it is line 0. */
 struct file *file_nameless(const char *name);
 
@@ -41,5 +45,8 @@ void file_place(const struct file *f, uint32_t offset, unsigned *line, unsigned 
 
 /* `path` as seen from the file's folder, on the heap; an absolute one stays. */
 char *file_path(const struct file *f, const char *path);
+
+/* The same as seen from where superd stands, so that complaints name files as users do. */
+char *file_beside(const struct file *f, const char *path);
 
 #endif

@@ -35,12 +35,16 @@ static const struct {
 	{ "log_type", "here it is 'log' at the top, for all services" },
 	{ "log_on_success", "here it is 'log' at the top: {\"level\": \"info\"}" },
 	{ "log_on_failure", "here it is 'log' at the top; failures are always logged" },
-	{ "per_source", "superd has no limit by source yet; a firewall has" },
-	{ "only_from", "superd has no access lists yet; listen on an inner address, or use a "
-		       "firewall" },
-	{ "no_access", "superd has no access lists yet; use a firewall" },
-	{ "cps", "superd has no rates yet; 'max_connections' bounds the live ones" },
+	{ "per_source", "here it is 'max_per_source'" },
+	{ "only_from", "here it is 'allow'" },
+	{ "no_access", "here it is 'deny'" },
+	{ "cps", "here it is 'rate', as in \"25/s\"; it needs no time to be enabled again" },
+	{ "deny_time", "here it is 'trap', in a service without a program" },
+	{ "sensor", "here it is 'trap', in a service without a program" },
+	{ "banner_fail", "here it is 'reject_message', a text" },
+	{ "flags", "here they are keys, such as 'keepalive', 'nodelay', and 'trap' for SENSOR" },
 };
+#define WORDS (sizeof elsewhere / sizeof *elsewhere)
 
 /* Letters to change, insert, delete or swap with a neighbour, from a to b. */
 static unsigned distance(const char *a, const char *b)
@@ -97,8 +101,7 @@ const char *schema_hint(const struct key *keys, const char *name, char out[160])
 	const char *near;
 
 	out[0] = '\0';
-	for (size_t i = 0; keys != schema_rlimits && i < sizeof elsewhere / sizeof *elsewhere;
-		i++) {
+	for (size_t i = 0; (keys == schema_service || keys == schema_top) && i < WORDS; i++) {
 		if (strcmp(elsewhere[i].word, name) == 0) {
 			snprintf(out, 160, "; %s", elsewhere[i].here);
 			return out;

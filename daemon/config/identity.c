@@ -36,19 +36,41 @@ static struct known_account *known(
 	return a;
 }
 
+static const char *why_unknown(const struct known_account *a, bool user, char why[160])
+{
+	const char *what = user ? "user" : "group";
+
+	if (a->error == ENOENT)
+		snprintf(why, 160, "there is no %s '%s'", what, a->name);
+	else
+		snprintf(why, 160, "the %s '%s' cannot be looked up: %s", what, a->name,
+			strerror(a->error));
+	return why;
+}
+
 /* The account, or NULL with a complaint; a disabled service may name one that is not there. */
 static const struct known_account *find(
 	struct loader *l, const struct draft *d, const char *key, const char *name, bool user)
 {
 	struct known_account *a = known(l, user ? &l->users : &l->groups, name, user);
+	char why[160];
 
 	if (!a->error)
 		return a;
-	if (d->s.enabled && a->error == ENOENT)
-		draft_complain(l, d, key, "there is no %s '%s'", user ? "user" : "group", name);
-	else if (d->s.enabled)
-		draft_complain(l, d, key, "the %s '%s' cannot be looked up: %s",
-			user ? "user" : "group", name, strerror(a->error));
+	if (d->s.enabled)
+		draft_complain(l, d, key, "%s", why_unknown(a, user, why));
+	return NULL;
+}
+
+const char *identity_number(
+	struct loader *l, const char *name, bool user, uint32_t *out, char why[160])
+{
+	struct known_account *a =
+		known(l, user ? &l->users : &l->groups, loader_text(l, name), user);
+
+	if (a->error)
+		return why_unknown(a, user, why);
+	*out = user ? a->user.uid : a->group;
 	return NULL;
 }
 
@@ -57,7 +79,7 @@ static void set_user(struct loader *l, struct draft *d)
 	const struct known_account *a;
 
 	if (!d->user) {
-		if (geteuid() == 0)
+		if (geteuid() == 0 && !draft_has(d, "trap"))
 			draft_complain(l, d, "user",
 				"is missing, and superd runs as root; name a user, %s",
 				l->config->path ? "or say \"user\": \"root\""

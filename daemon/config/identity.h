@@ -8,6 +8,10 @@
  * may take them on.  Complaints go to the places of the keys. */
 void identity_build(struct loader *l, struct draft *d);
 
+/* The number of a user, or of a group.  NULL, or what is wrong, in `why`. */
+const char *identity_number(
+	struct loader *l, const char *name, bool user, uint32_t *out, char why[160]);
+
 void identity_forget(struct loader *l);
 
 #endif

@@ -4,32 +4,11 @@
 #include "daemon/config/reading.h"
 #include "daemon/config/services.h"
 
-#include <assert.h>
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* ---- the whole ---- */
-
-static void top_presets(struct loader *l, const struct key *keys)
-{
-	struct reader r = { .loader = l, .file = l->builtin };
-
-	for (; keys->name; keys++) {
-		struct value v = { NULL, NOWHERE };
-		bool ok;
-
-		if (keys->type == KEY_OBJECT)
-			top_presets(l, keys->keys);
-		if (!keys->preset)
-			continue;
-		v.json = json_loads(keys->preset, JSON_DECODE_ANY, NULL);
-		ok = v.json && value_read(&r, keys, v, &l->top);
-		assert(ok);
-		(void)ok;
-		json_decref(v.json);
-	}
-}
 
 static void loader_init(struct loader *l, const char *path, struct complaints *complaints)
 {
@@ -38,7 +17,7 @@ static void loader_init(struct loader *l, const char *path, struct complaints *c
 	l->builtin = file_nameless("superd");
 	if (path)
 		l->config->path = arena_dup(&l->config->arena, path);
-	top_presets(l, schema_top);
+	presets_read(l, schema_top, &l->top);
 }
 
 static void take_top(struct loader *l)
@@ -53,6 +32,7 @@ static void take_top(struct loader *l)
 	c->log = l->top.log;
 	c->log.target = l->top.log_target.path ? LOG_FILE : targets[l->top.log_target.word];
 	c->log.path = l->top.log_target.path;
+	c->log_bytes = l->top.log_bytes;
 	c->max_connections = l->top.max_connections;
 	c->stop_timeout_ms = l->top.stop_timeout_ms;
 }

@@ -1,7 +1,9 @@
 #include "daemon/config/loader.h"
 
 #include "daemon/base/mem.h"
+#include "daemon/config/access.h"
 #include "daemon/config/identity.h"
+#include "daemon/config/peers.h"
 #include "daemon/config/program.h"
 #include "daemon/config/services.h"
 
@@ -103,6 +105,8 @@ void loader_fini(struct loader *l)
 	services_forget(l);
 	identity_forget(l);
 	program_forget(l);
+	access_forget(l);
+	peer_files_forget(l);
 	for (size_t i = 0; i < l->files_count; i++)
 		file_free(l->files[i]);
 	free(l->files);

@@ -10,6 +10,8 @@ struct known_text;    /* loader.c */
 struct known_service; /* services.c */
 struct known_account; /* identity.c */
 struct known_program; /* program.c */
+struct known_acl;     /* access.c */
+struct peer_file;     /* peers.h */
 
 /* An address and who wants it. */
 struct claim {
@@ -44,6 +46,8 @@ struct loader {
 	struct known_service *names;
 	struct known_account *users, *groups;
 	struct known_program *programs;
+	struct known_acl *acls;
+	struct peer_file *peer_files;
 };
 
 /* The text in the config's arena, each different one once. */

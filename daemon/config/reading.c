@@ -22,16 +22,6 @@ struct reading {
 
 /* ---- include ---- */
 
-/* The pattern as seen from where superd stands, so that complaints name files as users do. */
-static char *beside(const struct file *f, const char *pattern)
-{
-	const char *slash = strrchr(f->name, '/');
-
-	if (pattern[0] == '/' || !slash)
-		return mem_dup(pattern);
-	return mem_print("%.*s%s", (int)(slash + 1 - f->name), f->name, pattern);
-}
-
 static bool read_before(struct loader *l, const struct file *f)
 {
 	for (size_t i = 0; i < l->files_count; i++) {
@@ -80,7 +70,7 @@ static bool may_list(const char *pattern)
 static void include_pattern(struct reading *g, const char *pattern, struct value v, unsigned depth)
 {
 	struct place at = place_of(&g->reader, v);
-	char *path = beside(g->reader.file, pattern);
+	char *path = file_beside(g->reader.file, pattern);
 	glob_t found = { 0 };
 
 	if (!strpbrk(pattern, "*?[")) {

@@ -1,4 +1,4 @@
-/* Values that are one thing: true or false, numbers, durations, octal digits. */
+/* Values that are one thing: true or false, numbers, durations, sizes, rates, octal digits. */
 #include "daemon/config/types.h"
 #include "daemon/model/quantity.h"
 
@@ -58,23 +58,28 @@ bool read_int(struct reader *r, const struct key *k, struct value v, void *field
 	return true;
 }
 
+/* The string, or the number as one; NULL: it is neither. */
+static const char *text_or_number(const json_t *v, char number[32])
+{
+	if (!json_is_number(v))
+		return json_string_value(v);
+	snprintf(number, 32, "%.15g", json_number_value(v));
+	return number;
+}
+
 bool read_duration(struct reader *r, const struct key *k, struct value v, void *field)
 {
 	char least[QUANTITY_TEXT_MAX], most[QUANTITY_TEXT_MAX];
-	const char *text = json_string_value(v.json), *wrong;
 	char number[32];
+	const char *text = text_or_number(v.json, number), *wrong;
 	uint64_t ms = 0;
 
-	if (text) {
-		wrong = quantity_duration(text, &ms);
-	} else if (json_is_number(v.json)) {
-		snprintf(number, sizeof number, "%.15g", json_number_value(v.json));
-		text = number;
-		wrong = quantity_seconds(json_number_value(v.json), &ms);
-	} else {
+	if (!text) {
 		wrong_type(r, k->name, v, "a duration such as \"30s\"");
 		return false;
 	}
+	wrong = text == number ? quantity_seconds(json_number_value(v.json), &ms)
+			       : quantity_duration(text, &ms);
 	if (wrong) {
 		value_complain(r, k, v, "'%s' %s", text, wrong);
 		return false;
@@ -87,6 +92,46 @@ bool read_duration(struct reader *r, const struct key *k, struct value v, void *
 	}
 	*(uint64_t *)field = ms;
 	return true;
+}
+
+bool read_size(struct reader *r, const struct key *k, struct value v, void *field)
+{
+	char least[QUANTITY_TEXT_MAX], most[QUANTITY_TEXT_MAX], number[32];
+	const char *text = text_or_number(v.json, number), *wrong;
+	uint64_t bytes = 0;
+
+	if (!text) {
+		wrong_type(r, k->name, v, "a size such as \"64K\"");
+		return false;
+	}
+	wrong = quantity_size(text, &bytes);
+	if (wrong) {
+		value_complain(r, k, v, "'%s' %s", text, wrong);
+		return false;
+	}
+	if (bytes < (uint64_t)k->min || bytes > (uint64_t)k->max) {
+		value_complain(r, k, v, "%s is outside %s..%s", text,
+			quantity_size_text((uint64_t)k->min, least),
+			quantity_size_text((uint64_t)k->max, most));
+		return false;
+	}
+	*(uint64_t *)field = bytes;
+	return true;
+}
+
+bool read_rate(struct reader *r, const struct key *k, struct value v, void *field)
+{
+	char number[32];
+	const char *text = text_or_number(v.json, number), *wrong;
+
+	if (!text) {
+		wrong_type(r, k->name, v, "a rate such as \"100/s\"");
+		return false;
+	}
+	wrong = quantity_rate(text, field);
+	if (wrong)
+		value_complain(r, k, v, "'%s' %s", text, wrong);
+	return !wrong;
 }
 
 bool read_octal(struct reader *r, const struct key *k, struct value v, void *field)

@@ -9,11 +9,16 @@
 #endif
 
 #define SECOND INT64_C(1000)
-#define HOUR (3600 * SECOND)
+#define MINUTE (60 * SECOND)
+#define HOUR (60 * MINUTE)
+#define DAY (24 * HOUR)
+#define YEAR (365 * DAY)
 
 static const char *const log_targets[] = { "stderr", "syslog", "journal", NULL };
 static const char *const log_formats[] = { "text", "json", NULL };
 static const char *const log_levels[] = { "error", "notice", "info", NULL };
+static const char *const full_words[] = { "queue", "reject", NULL };
+static const char *const close_words[] = { "handler", "linger", NULL };
 static const char *const stderr_words[] = { "log", "socket", "null", NULL };
 
 #define AT(field) .offset = offsetof(struct top, field)
@@ -37,6 +42,12 @@ static const struct key log_keys[] = {
 		.words = log_levels,
 		.preset = "\"notice\"",
 		.help = "The least important lines that are written; info is every connection." },
+	{ .name = "bytes",
+		.type = KEY_BOOL,
+		AT(log_bytes),
+		.preset = "false",
+		.help = "Account for each connection's bytes, round trip and who closed first; "
+			"superd then keeps a copy of it until the handler exits." },
 	{ 0 },
 };
 
@@ -67,7 +78,7 @@ const struct key schema_top[] = {
 		.type = KEY_DURATION,
 		.scope = MAIN_FILE,
 		AT(stop_timeout_ms),
-		.max = 24 * HOUR,
+		.max = DAY,
 		.preset = "\"5s\"",
 		.help = "How long a stop waits for live handlers before it ends them." },
 	{ .name = "defaults",
@@ -79,6 +90,63 @@ const struct key schema_top[] = {
 
 #undef AT
 #define AT(field) .offset = offsetof(struct draft, field)
+
+static const struct key prefix_keys[] = {
+	{ .name = "ipv4",
+		.type = KEY_COUNT,
+		AT(source_ipv4),
+		.min = 1,
+		.max = 32,
+		.preset = "32",
+		.help = "Bits of an IPv4 address." },
+	{ .name = "ipv6",
+		.type = KEY_COUNT,
+		AT(source_ipv6),
+		.min = 1,
+		.max = 128,
+		.preset = "64",
+		.help = "Bits of an IPv6 address." },
+	{ 0 },
+};
+
+static const struct key ban_keys[] = {
+	{ .name = "after",
+		.type = KEY_COUNT,
+		AT(s.ban.after),
+		.max = 1000000,
+		.help = "How many refusals earn a ban; 0 is no bans." },
+	{ .name = "within",
+		.type = KEY_DURATION,
+		AT(s.ban.within_ms),
+		.min = SECOND,
+		.max = DAY,
+		.preset = "\"1m\"",
+		.help = "In what time." },
+	{ .name = "for",
+		.type = KEY_DURATION,
+		AT(s.ban.for_ms),
+		.min = SECOND,
+		.max = YEAR,
+		.preset = "\"10m\"",
+		.help = "How long the ban lasts." },
+	{ 0 },
+};
+
+static const struct key proxy_keys[] = {
+	{ .name = "from",
+		.type = KEY_PEERS,
+		AT(proxies),
+		.min = 1,
+		.help = "The proxies: the only ones who may connect, in the forms of allow." },
+	{ .name = "timeout",
+		.type = KEY_DURATION,
+		AT(proxy_timeout_ms),
+		.min = SECOND,
+		.max = HOUR,
+		.preset = "\"5s\"",
+		.help = "How long a declaration may take, in whole seconds." },
+	{ 0 },
+};
 
 const struct key schema_service[] = {
 	{ .name = "listen",
@@ -176,12 +244,95 @@ const struct key schema_service[] = {
 		.max = 1000000,
 		.preset = "100",
 		.help = "Live handlers of the service; 0 is no limit." },
+	{ .name = "on_limit",
+		.type = KEY_WORD,
+		AT(on_limit),
+		.words = full_words,
+		.preset = "\"queue\"",
+		.help = "At max_connections: clients wait, or are refused." },
+	{ .name = "queue",
+		.type = KEY_COUNT,
+		AT(s.queue),
+		.max = 65535,
+		.preset = "256",
+		.help = "How many wait in superd, each source in its turn; the rest wait in the "
+			"kernel." },
+	{ .name = "allow",
+		.type = KEY_PEERS,
+		AT(allow),
+		.min = 1,
+		.help = "Who may connect, and nobody else: \"10.0.0.0/8\", \"2001:db8::/32\", "
+			"\"localhost\", \"all\", \"uid:1000\", {\"file\": PATH}." },
+	{ .name = "deny",
+		.type = KEY_PEERS,
+		AT(deny),
+		.help = "Who may not connect; between allow and deny the longest prefix "
+			"decides." },
+	{ .name = "max_per_source",
+		.type = KEY_COUNT,
+		AT(s.max_per_source),
+		.max = 1000000,
+		.preset = "0",
+		.help = "Live handlers for one source; 0 is no limit." },
+	{ .name = "source_prefix",
+		.type = KEY_OBJECT,
+		.keys = prefix_keys,
+		.help = "How much of an address is one source." },
+	{ .name = "rate",
+		.type = KEY_RATE,
+		AT(s.rate),
+		.preset = "0",
+		.help = "New connections: \"100/s\", \"30/m burst 10\"; 0 is no limit." },
+	{ .name = "rate_per_source",
+		.type = KEY_RATE,
+		AT(s.rate_per_source),
+		.preset = "0",
+		.help = "New connections of one source; 0 is no limit." },
+	{ .name = "reject_message",
+		.type = KEY_TEXT,
+		AT(s.reject_message),
+		.max = 900,
+		.help = "What those hear who are refused." },
+	{ .name = "ban",
+		.type = KEY_OBJECT,
+		.keys = ban_keys,
+		.help = "Sources that are refused too often are kept out of every service." },
+	{ .name = "trap",
+		.type = KEY_DURATION,
+		.scope = ITS_SERVICE,
+		AT(s.trap_ms),
+		.min = SECOND,
+		.max = YEAR,
+		.help = "Instead of exec: whoever connects is banned for so long." },
+	{ .name = "proxy_protocol",
+		.type = KEY_OBJECT,
+		.keys = proxy_keys,
+		.help = "Clients come through proxies that declare them." },
+	{ .name = "timeout",
+		.type = KEY_DURATION,
+		AT(s.timeout_ms),
+		.max = YEAR,
+		.preset = "0",
+		.help = "The longest life of a handler; 0 is no limit." },
+	{ .name = "idle_timeout",
+		.type = KEY_DURATION,
+		AT(s.idle_timeout_ms),
+		.max = YEAR,
+		.preset = "0",
+		.help = "How long a connection may carry no byte; 0 is no limit." },
 	{ .name = "kill_grace",
 		.type = KEY_DURATION,
 		AT(s.kill_grace_ms),
 		.max = HOUR,
 		.preset = "\"5s\"",
 		.help = "From TERM to KILL, when a handler is ended." },
+	{ .name = "close",
+		.type = KEY_WORD,
+		AT(close),
+		.words = close_words,
+		.preset = "\"handler\"",
+		.help = "Who closes a connection last: the handler, or superd, which drains it "
+			"first." },
 	{ .name = "backlog",
 		.type = KEY_INT,
 		AT(s.socket.backlog),
@@ -200,6 +351,19 @@ const struct key schema_service[] = {
 		AT(s.socket.nodelay),
 		.preset = "false",
 		.help = "TCP_NODELAY: send small writes at once." },
+	{ .name = "user_timeout",
+		.type = KEY_DURATION,
+		AT(s.socket.user_timeout_ms),
+		.max = DAY,
+		.preset = "\"10m\"",
+		.help = "TCP_USER_TIMEOUT: how long sent data may stay unacknowledged; 0 leaves "
+			"the kernel's." },
+	{ .name = "bandwidth",
+		.type = KEY_SIZE,
+		AT(s.socket.bandwidth),
+		.max = INT64_C(1) << 40,
+		.preset = "0",
+		.help = "Bytes a second that a connection is sent at most; 0 is no limit." },
 	{ .name = "freebind",
 		.type = KEY_BOOL,
 		AT(s.socket.freebind),

@@ -16,13 +16,16 @@ enum key_type {
 	KEY_COUNT,    /* a number from 0 */
 	KEY_INT,      /* a number that may be negative */
 	KEY_DURATION, /* in milliseconds */
+	KEY_SIZE,     /* in bytes */
+	KEY_RATE,     /* "30/m burst 10" */
 	KEY_OCTAL,    /* a string of octal digits */
-	KEY_TEXT,
-	KEY_PATH,    /* relative to the file that names it */
-	KEY_PATHS,   /* an array of them */
-	KEY_WORD,    /* one of `words` */
-	KEY_STRINGS, /* a string, or an array of at least one */
+	KEY_TEXT,     /* of at most `max` bytes, if that is not 0 */
+	KEY_PATH,     /* relative to the file that names it */
+	KEY_PATHS,    /* an array of them */
+	KEY_WORD,     /* one of `words` */
+	KEY_STRINGS,  /* a string, or an array of at least one */
 	KEY_LISTEN,
+	KEY_PEERS,    /* a prefix, {"file": PATH}, or an array of them */
 	KEY_ACCOUNT,  /* of a user or a group: a name or a number */
 	KEY_ACCOUNTS, /* an array of them */
 	KEY_ENV,
@@ -32,7 +35,7 @@ enum key_type {
 	KEY_LIMIT_COUNT, /* a row of rlimits */
 	KEY_LIMIT_SIZE,
 	KEY_LIMIT_TIME,
-	KEY_OBJECT,  /* of `keys` */
+	KEY_OBJECT,  /* of `keys`; those without a preset must be there */
 	KEY_SECTION, /* read by load.c itself */
 };
 
@@ -48,7 +51,7 @@ struct key {
 	enum key_type type;
 	enum key_scope scope;
 	size_t offset;            /* of the field, in the struct that the table is for */
-	int64_t min, max;         /* of numbers and durations */
+	int64_t min, max;         /* of numbers and durations; of KEY_PEERS, how many */
 	const char *preset;       /* the default, as JSON; NULL: none */
 	const char *const *words; /* of KEY_WORD and KEY_SINK; NULL-terminated */
 	const struct key *keys;   /* of KEY_OBJECT and KEY_RLIMITS */

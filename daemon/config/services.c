@@ -4,7 +4,6 @@
 #include "daemon/base/mem.h"
 #include "daemon/config/build.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uthash.h>
@@ -57,21 +56,8 @@ static void fill_options(struct loader *l, struct draft *d)
 
 void services_presets(struct loader *l, struct draft *out)
 {
-	struct reader r = { .loader = l, .file = l->builtin };
-
 	*out = (struct draft){ 0 };
-	for (const struct key *k = schema_service; k->name; k++) {
-		struct value v = { NULL, NOWHERE };
-		bool ok;
-
-		if (!k->preset)
-			continue;
-		v.json = json_loads(k->preset, JSON_DECODE_ANY, NULL);
-		ok = v.json && value_read(&r, k, v, out);
-		assert(ok); /* a preset is one of the values that its own row allows */
-		(void)ok;
-		json_decref(v.json);
-	}
+	presets_read(l, schema_service, out);
 }
 
 void services_defaults(struct reader *r, struct value section, struct draft *base)
@@ -225,11 +211,12 @@ static void fill_one(
 
 void services_oneliner(struct loader *l, json_t *listen, json_t *argv, const struct draft *base)
 {
-	char name[NAME_LIMIT + 1] = "shell";
+	char name[NAME_LIMIT + 1];
 	const char *program = json_string_value(json_array_get(argv, 0));
 	struct draft d = *base;
 
 	d.name = (struct place){ .file = l->command_line, .offset = NOWHERE };
+	name_after(json_object_get(l->command_line->root, "trap") ? "trap" : "shell", name);
 	if (program && *program)
 		name_after(program, name);
 	fill_one(l, "-l", "listen", listen, &d);

@@ -11,7 +11,7 @@
 #define PROGRAM_WIDTH 60  /* a longer command line is cut */
 #define ADDRESSES_SHOWN 4 /* more of them are counted */
 
-enum column { SERVICE, LISTEN, PROGRAM, USER, MAX, LIMITS, COLUMNS };
+enum column { SERVICE, LISTEN, PROGRAM, USER, MAX, LIMITS, ADMISSION, COLUMNS };
 
 struct row {
 	char *cells[COLUMNS]; /* owned */
@@ -113,8 +113,11 @@ static void cut(char *cell, size_t least)
 
 static char *program_cell(const struct service *s)
 {
-	char *cell = mem_dup(s->program);
+	char *cell;
 
+	if (!s->program)
+		return mem_dup("-"); /* a trap */
+	cell = mem_dup(s->program);
 	for (size_t i = 1; s->argv[i]; i++) {
 		char *word = quoted(s->argv[i]);
 
@@ -180,6 +183,61 @@ static char *limits_cell(const struct service *s)
 	return cell;
 }
 
+/* Appends "WHAT=VALUE" if it was set. */
+static void append_count(char **cell, const char *what, uint64_t value)
+{
+	char *one = mem_print("%s=%" PRIu64, what, value);
+
+	if (value)
+		append(cell, " ", one);
+	free(one);
+}
+
+static void append_rate(char **cell, const char *what, const struct rate *r)
+{
+	char text[QUANTITY_TEXT_MAX];
+	char *one = mem_print("%s=%s", what, quantity_rate_text(r, text));
+
+	if (r->interval_us)
+		append(cell, " ", one);
+	free(one);
+}
+
+static void append_duration(char **cell, const char *what, uint64_t ms)
+{
+	char text[QUANTITY_TEXT_MAX];
+	char *one = mem_print("%s=%s", what, quantity_duration_text(ms, text));
+
+	if (ms)
+		append(cell, " ", one);
+	free(one);
+}
+
+/* What is not as it is by default; of the lists, how many rules they hold. */
+static char *admission_cell(const struct service *s)
+{
+	char *cell = mem_dup("");
+
+	if (s->access.acl)
+		append_count(&cell, "rules", acl_count(s->access.acl));
+	if (s->access.allow_only)
+		append(&cell, " ", "else=deny");
+	if (s->proxies)
+		append_count(&cell, "proxies", acl_count(s->proxies));
+	if (s->reject_when_full)
+		append(&cell, " ", "reject");
+	append_count(&cell, "per_source", s->max_per_source);
+	append_rate(&cell, "rate", &s->rate);
+	append_rate(&cell, "rate_per_source", &s->rate_per_source);
+	append_duration(&cell, "ban", s->ban.after ? s->ban.for_ms : 0);
+	append_duration(&cell, "trap", s->trap_ms);
+	append_duration(&cell, "timeout", s->timeout_ms);
+	append_duration(&cell, "idle", s->idle_timeout_ms);
+	if (!*cell)
+		append(&cell, "", "-");
+	return cell;
+}
+
 static const struct {
 	const char *title;
 	char *(*cell)(const struct service *);
@@ -190,6 +248,7 @@ static const struct {
 	[USER] = { "USER", user_cell },
 	[MAX] = { "MAX", max_cell },
 	[LIMITS] = { "LIMITS", limits_cell },
+	[ADMISSION] = { "ADMISSION", admission_cell },
 };
 
 /* ---- the table ---- */

@@ -22,6 +22,11 @@ bool read_text(struct reader *r, const struct key *k, struct value v, void *fiel
 
 	if (!text)
 		return false;
+	if (k->max && strlen(text) > (size_t)k->max) {
+		value_complain(r, k, v, "is %zu bytes long; at most %" PRId64 " are allowed",
+			strlen(text), k->max);
+		return false;
+	}
 	*(const char **)field = loader_text(r->loader, text);
 	return true;
 }

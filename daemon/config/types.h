@@ -7,12 +7,14 @@
 typedef bool read_type(struct reader *r, const struct key *k, struct value v, void *field);
 
 /* scalars.c */
-read_type read_bool, read_count, read_int, read_duration, read_octal;
+read_type read_bool, read_count, read_int, read_duration, read_size, read_rate, read_octal;
 /* texts.c */
 read_type read_text, read_path, read_word, read_account;
 read_type read_strings, read_paths, read_accounts;
 /* compound.c */
 read_type read_listen, read_env, read_names, read_sink;
+/* peers.c */
+read_type read_peers;
 /* rlimits.c */
 read_type read_rlimits;
 

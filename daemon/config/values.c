@@ -2,6 +2,8 @@
 
 #include "daemon/config/types.h"
 
+#include <assert.h>
+
 /* ---- complaints ---- */
 
 const char *kind_of(const json_t *v)
@@ -42,17 +44,27 @@ void wrong_type(struct reader *r, const char *key, struct value v, const char *w
 
 /* ---- the table ---- */
 
+/* The whole value is replaced: what it does not say is not what `defaults` said. */
 static bool read_object(struct reader *r, const struct key *k, struct value v, void *base)
 {
 	struct reader inner = *r;
+	bool ok = true;
 
 	if (!json_is_object(v.json)) {
 		wrong_type(r, k->name, v, "an object");
 		return false;
 	}
-	inner.owner = k->name; /* objects of objects do not occur in services */
+	presets_read(r->loader, k->keys, base);
+	inner.owner =
+		r->owner ? arena_print(&r->loader->scratch, "%s: %s", r->owner, k->name) : k->name;
 	object_read(&inner, NULL, k->keys, v, base, NULL, NULL);
-	return true;
+	for (const struct key *own = k->keys; own->name; own++) {
+		if (own->preset || json_object_get(v.json, own->name))
+			continue;
+		value_complain(r, k, v, "the key '%s' is missing", own->name);
+		ok = false;
+	}
+	return ok;
 }
 
 static read_type *const readers[] = {
@@ -60,6 +72,8 @@ static read_type *const readers[] = {
 	[KEY_COUNT] = read_count,
 	[KEY_INT] = read_int,
 	[KEY_DURATION] = read_duration,
+	[KEY_SIZE] = read_size,
+	[KEY_RATE] = read_rate,
 	[KEY_OCTAL] = read_octal,
 	[KEY_TEXT] = read_text,
 	[KEY_PATH] = read_path,
@@ -67,6 +81,7 @@ static read_type *const readers[] = {
 	[KEY_WORD] = read_word,
 	[KEY_STRINGS] = read_strings,
 	[KEY_LISTEN] = read_listen,
+	[KEY_PEERS] = read_peers,
 	[KEY_ACCOUNT] = read_account,
 	[KEY_ACCOUNTS] = read_accounts,
 	[KEY_ENV] = read_env,
@@ -79,6 +94,26 @@ static read_type *const readers[] = {
 bool value_read(struct reader *r, const struct key *k, struct value v, void *base)
 {
 	return readers[k->type](r, k, v, (char *)base + k->offset);
+}
+
+void presets_read(struct loader *l, const struct key *keys, void *base)
+{
+	struct reader r = { .loader = l, .file = l->builtin };
+
+	for (; keys->name; keys++) {
+		struct value v = { NULL, NOWHERE };
+		bool ok;
+
+		if (keys->type == KEY_OBJECT)
+			presets_read(l, keys->keys, base);
+		if (!keys->preset)
+			continue;
+		v.json = json_loads(keys->preset, JSON_DECODE_ANY, NULL);
+		ok = v.json && value_read(&r, keys, v, base);
+		assert(ok); /* a preset is one of the values that its own row allows */
+		(void)ok;
+		json_decref(v.json);
+	}
 }
 
 void object_read(struct reader *r, const char *within, const struct key *keys, struct value object,

@@ -13,12 +13,15 @@ struct config {
 	const char *path;   /* the file named on the command line; NULL for the one-liner */
 
 	struct log_options log;
+	bool log_bytes; /* superd keeps a copy of each connection to account for its bytes */
 	uint32_t max_connections; /* all services together; 0 is no limit */
 	uint64_t stop_timeout_ms;
 	const char *const *handler_path; /* NULL-terminated, absolute folders */
 
 	const struct service *services; /* in the order of the file(s) */
 	size_t services_count;
+	struct acl **acls; /* owned, and each of them: what the services' lists are */
+	size_t acls_count, acls_cap;
 };
 
 /* Frees the configuration and everything it owns; NULL is fine. */

@@ -1,5 +1,7 @@
 #include "daemon/model/env.h"
 
+#include "daemon/model/plan.h"
+
 #include <arpa/inet.h>
 #include <string.h>
 
@@ -84,6 +86,8 @@ size_t env_build(const struct service *s, uint64_t conn, const struct ends *e,
 
 	memcpy(envp, s->env, s->env_count * sizeof *envp);
 	put_number(&b, "SUPERD_CONN", conn);
+	if (s->proxied)
+		put_number(&b, "SUPERD_ADMIT", PLAN_ADMIT_FD);
 	if (e->local.kind == ADDR_UNIX)
 		put_unix(&b, e);
 	else

@@ -4,13 +4,24 @@
 
 #define STEP(s) (UINT32_C(1) << (s))
 
-uint32_t plan_steps(const struct service *s, const struct host *h)
+static bool same_identity(const struct identity *a, const struct identity *b)
+{
+	return a->uid == b->uid && a->gid == b->gid && a->groups_count == b->groups_count &&
+	       (!a->groups_count ||
+		       memcmp(a->groups, b->groups, a->groups_count * sizeof *a->groups) == 0);
+}
+
+uint32_t plan_steps(const struct service *s, const struct host *h, bool share_files)
 {
 	uint32_t steps = STEP(STEP_SESSION) | STEP(STEP_STDIN) | STEP(STEP_STDOUT) |
 			 STEP(STEP_STDERR) | STEP(STEP_SIGNALS) | STEP(STEP_EXEC);
 
+	if (s->proxied)
+		steps |= STEP(STEP_ADMIT);
+	if (share_files)
+		steps |= STEP(STEP_FILES);
 	if (h->close_range)
-		steps |= STEP(STEP_FILES) | STEP(STEP_PRUNE);
+		steps |= STEP(STEP_PRUNE);
 	if (h->nofile_raised)
 		steps |= STEP(STEP_NOFILE);
 	if (s->limits_count)
@@ -22,7 +33,7 @@ uint32_t plan_steps(const struct service *s, const struct host *h)
 	if (s->chroot)
 		steps |= STEP(STEP_CHROOT) | STEP(STEP_ROOT);
 	/* Without root there is one identity, ours, and the groups cannot be set (H17). */
-	if (s->identity.set && h->root)
+	if (s->identity.set && h->root && !same_identity(&s->identity, &h->identity))
 		steps |= STEP(STEP_GROUPS) | STEP(STEP_GID) | STEP(STEP_UID);
 	/* superd itself stands in "/". */
 	if (strcmp(s->directory, "/") != 0)
@@ -40,6 +51,7 @@ const char *plan_step_name(enum step step)
 		[STEP_STDIN] = "dup2",
 		[STEP_STDOUT] = "dup2",
 		[STEP_STDERR] = "dup2",
+		[STEP_ADMIT] = "dup2",
 		[STEP_PRUNE] = "close_range",
 		[STEP_NOFILE] = "setrlimit",
 		[STEP_LIMITS] = "setrlimit",

@@ -8,7 +8,9 @@
 /* Facts about superd itself that tell which steps a child needs. */
 struct host {
 	bool root;
+	struct identity identity; /* of superd: uid, gid, groups */
 	mode_t umask;
+	bool share_files;     /* a child may share the descriptor table at first */
 	bool close_range;     /* the kernel has close_range(2); else close-on-exec must do */
 	bool nofile_raised;   /* superd raised its own limit of descriptors… */
 	struct rlimit nofile; /* …and this one was the original (H21) */
@@ -18,11 +20,12 @@ struct host {
  * limits while we may still do anything, then chroot, groups, gid, uid, and nothing after
  * no-new-privs that needs a privilege. */
 enum step {
-	STEP_FILES,   /* own descriptor table: first, because superd may wait for it */
+	STEP_FILES,   /* own descriptor table, where superd's is shared: superd waits for it */
 	STEP_SESSION, /* own session and process group, no terminal (H20) */
 	STEP_STDIN,   /* the connection is 0 … */
 	STEP_STDOUT,  /* … and 1 */
 	STEP_STDERR,  /* 2 is the log, or what `stderr` says */
+	STEP_ADMIT,   /* how a program that reads a proxy's header asks superd */
 	STEP_PRUNE,   /* no other descriptor (H13) */
 	STEP_NOFILE,  /* the limit that superd raised for itself, back (H21) */
 	STEP_LIMITS,
@@ -47,11 +50,16 @@ struct plan {
 	uint32_t steps;                /* bit n: enum step n is walked */
 	int connection;                /* becomes 0 and 1 */
 	int error;                     /* becomes 2 */
-	bool tour;                     /* every step is reported, not only the one that failed */
+	int admit;                     /* becomes PLAN_ADMIT_FD; -1: there is none */
+	bool share_files; /* the descriptor table, until STEP_FILES; else it is copied */
+	bool tour;        /* every step is reported, not only the one that failed */
 };
 
-/* The steps that a child of this service needs.  Same for each of its connections. */
-uint32_t plan_steps(const struct service *s, const struct host *h);
+/* Where a chain-loading program finds the socket to ask superd for admission. */
+#define PLAN_ADMIT_FD 4
+
+/* The steps that a child of this service needs. */
+uint32_t plan_steps(const struct service *s, const struct host *h, bool share_files);
 
 /* The name of the system call behind a step, for logs. */
 const char *plan_step_name(enum step step);

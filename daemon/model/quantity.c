@@ -29,7 +29,15 @@ static const struct unit sizes[] = {
 	{ NULL, 0 },
 };
 
+static const struct unit periods[] = {
+	{ "s", 1000000 },
+	{ "m", 60000000 },
+	{ "h", UINT64_C(3600000000) },
+	{ NULL, 0 },
+};
+
 #define FRACTION_DIGITS 9
+#define RATE_MAX 1000000 /* counts in microseconds: no interval becomes 0 */
 
 struct number {
 	uint64_t whole, fraction, fraction_scale;
@@ -145,4 +153,106 @@ char *quantity_duration_text(uint64_t ms, char out[QUANTITY_TEXT_MAX])
 char *quantity_size_text(uint64_t bytes, char out[QUANTITY_TEXT_MAX])
 {
 	return print_quantity(bytes, sizes, "0", out);
+}
+
+/* ---- rates ---- */
+
+static const char *read_count(const char **text, uint64_t *out)
+{
+	struct number n;
+	const char *wrong = read_number(text, &n);
+
+	if (wrong)
+		return wrong;
+	if (n.fraction_scale > 1)
+		return "is no whole number; less than one a second is as in 30/m";
+	if (n.whole > RATE_MAX)
+		return "is more than a million";
+	*out = n.whole;
+	return NULL;
+}
+
+/* "/s" and so on; without it, a second. */
+static const char *read_period(const char **text, uint64_t *period_us)
+{
+	size_t n;
+
+	*period_us = periods[0].scale;
+	if (**text != '/')
+		return NULL;
+	++*text;
+	n = strcspn(*text, " ");
+	for (const struct unit *u = periods; u->name; u++) {
+		if (strlen(u->name) == n && strncmp(*text, u->name, n) == 0) {
+			*period_us = u->scale;
+			*text += n;
+			return NULL;
+		}
+	}
+	return "has an unknown unit; known: s, m, h";
+}
+
+/* " burst N"; *burst stays as it is without it. */
+static const char *read_burst(const char *text, uint64_t *burst)
+{
+	static const char word[] = " burst ";
+	const char *wrong;
+
+	if (!*text)
+		return NULL;
+	if (strncmp(text, word, sizeof word - 1) != 0)
+		return "is no rate; one is as 100/s, or 30/m burst 10";
+	text += sizeof word - 1;
+	wrong = read_count(&text, burst);
+	if (wrong || *text)
+		return "has no whole number up to a million behind 'burst'";
+	return *burst ? NULL : "has a burst of 0, which lets nobody in";
+}
+
+const char *quantity_rate(const char *text, struct rate *out)
+{
+	uint64_t count, burst, period_us;
+	const char *wrong = read_count(&text, &count);
+
+	if (!wrong)
+		wrong = read_period(&text, &period_us);
+	if (wrong)
+		return wrong;
+	burst = count;
+	wrong = read_burst(text, &burst);
+	if (wrong)
+		return wrong;
+	*out = (struct rate){ 0 };
+	if (count)
+		*out = (struct rate){ period_us / count, (uint32_t)burst };
+	return NULL;
+}
+
+static bool makes(const struct unit *u, uint64_t count, const struct rate *r)
+{
+	return count && count <= RATE_MAX && u->scale / count == r->interval_us;
+}
+
+/* A count that is its own burst is what was most likely written. */
+char *quantity_rate_text(const struct rate *r, char out[QUANTITY_TEXT_MAX])
+{
+	snprintf(out, QUANTITY_TEXT_MAX, "0");
+	if (!r->interval_us)
+		return out;
+	for (const struct unit *u = periods; u->name; u++) {
+		if (makes(u, r->burst, r)) {
+			snprintf(out, QUANTITY_TEXT_MAX, "%" PRIu32 "/%s", r->burst, u->name);
+			return out;
+		}
+	}
+	for (const struct unit *u = periods; u->name; u++) {
+		uint64_t count = u->scale / r->interval_us;
+
+		if (makes(u, count, r)) {
+			snprintf(out, QUANTITY_TEXT_MAX, "%" PRIu64 "/%s burst %" PRIu32, count,
+				u->name, r->burst);
+			return out;
+		}
+	}
+	return out;
 }

@@ -3,7 +3,9 @@
 #ifndef MODEL_SERVICE_H
 #define MODEL_SERVICE_H
 
+#include "daemon/model/acl.h"
 #include "daemon/model/addr.h"
+#include "daemon/model/bucket.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -30,6 +32,12 @@ struct identity {
 	size_t groups_count;
 };
 
+/* Who may connect.  Lists that are the same are one. */
+struct access {
+	const struct acl *acl; /* of allow and deny together; NULL: everybody may */
+	bool allow_only;       /* there is an allow list: who is on none may not */
+};
+
 struct limit {
 	int resource; /* RLIMIT_… */
 	struct rlimit value;
@@ -46,7 +54,10 @@ struct service {
 	struct {
 		int backlog;
 		bool keepalive, nodelay, freebind;
-		mode_t mode; /* of a unix socket's path */
+		uint64_t user_timeout_ms; /* how long sent data may stay unacknowledged; 0: kernel's
+					   */
+		uint64_t bandwidth;       /* bytes a second, of each connection; 0: no limit */
+		mode_t mode;              /* of a unix socket's path */
 		bool owner_set;
 		uid_t uid; /* of a unix socket's path; -1 leaves it */
 		gid_t gid;
@@ -67,8 +78,29 @@ struct service {
 	enum stderr_to stderr_to;
 	const char *stderr_path; /* of STDERR_FILE */
 
+	struct access access;
 	uint32_t max_connections; /* live handlers; 0 is no limit */
+	bool reject_when_full; /* else clients wait: `queue` of them here, the rest in the kernel */
+	uint32_t queue;
+	const char *reject_message;             /* NULL: none */
+	uint32_t max_per_source;                /* live handlers; 0 is no limit */
+	uint8_t source_bits_v4, source_bits_v6; /* how much of an address is one source */
+	struct rate rate, rate_per_source;
+	struct {
+		uint32_t after; /* refusals; 0: no bans */
+		uint64_t within_ms, for_ms;
+	} ban;
+	uint64_t trap_ms; /* not 0: whoever connects is banned for so long, and nothing is run */
+
+	uint64_t timeout_ms;      /* longest life of a handler; 0: none */
+	uint64_t idle_timeout_ms; /* no byte either way; 0: none */
 	uint64_t kill_grace_ms;   /* TERM to KILL */
+	bool linger;              /* superd closes last, and drains */
+
+	/* Connections come through a proxy that declares the client; `argv` begins with the program
+	 * that reads the declaration. */
+	bool proxied;
+	const struct acl *proxies; /* from whom a declaration is believed */
 };
 
 #endif

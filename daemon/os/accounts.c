@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define ENTRY_START 1024
 #define ENTRY_MAX (1 << 20) /* an entry beyond this is a broken NSS module */
@@ -138,4 +139,16 @@ int accounts_group(const char *name, gid_t *out)
 	}
 	errno = not_found_or(error);
 	return -1;
+}
+
+void accounts_own(struct identity *out)
+{
+	int n = getgroups(0, NULL);
+	gid_t *groups = mem_array(n > 0 ? (size_t)n : 0, sizeof *groups);
+
+	n = getgroups(n, groups);
+	*out = (struct identity){ .uid = geteuid(),
+		.gid = getegid(),
+		.groups = groups,
+		.groups_count = n > 0 ? (size_t)n : 0 };
 }

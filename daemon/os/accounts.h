@@ -14,4 +14,7 @@ int accounts_user(const char *name, struct arena *arena, struct identity *out);
 /* A group by name or number.  0, or -1 with errno (ENOENT). */
 int accounts_group(const char *name, gid_t *out);
 
+/* Who superd is itself: uid, gid and groups, the latter on the heap, the caller's. */
+void accounts_own(struct identity *out);
+
 #endif

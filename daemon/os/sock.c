@@ -24,6 +24,21 @@ static void to_ipv4_any(struct addr *a)
 	a->dual = false;
 }
 
+/* A peer that is gone without a word is noticed after two minutes of silence, or after
+ * `user_timeout` if there is something to send to it (H46).  Accepted sockets inherit these. */
+static int set_keepalive(int fd, const struct service *s)
+{
+	if (s->socket.keepalive && (set(fd, SOL_SOCKET, SO_KEEPALIVE, 1) < 0 ||
+					   set(fd, IPPROTO_TCP, TCP_KEEPIDLE, 60) < 0 ||
+					   set(fd, IPPROTO_TCP, TCP_KEEPINTVL, 15) < 0 ||
+					   set(fd, IPPROTO_TCP, TCP_KEEPCNT, 4) < 0))
+		return -1;
+	if (s->socket.user_timeout_ms &&
+		set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, (int)s->socket.user_timeout_ms) < 0)
+		return -1;
+	return 0;
+}
+
 static int set_options(int fd, const struct addr *a, const struct service *s, const char **call)
 {
 	*call = "setsockopt";
@@ -33,8 +48,10 @@ static int set_options(int fd, const struct addr *a, const struct service *s, co
 		return -1;
 	if (a->sa.sa_family == AF_INET6 && set(fd, IPPROTO_IPV6, IPV6_V6ONLY, !a->dual) < 0)
 		return -1;
-	/* Accepted sockets inherit these three. */
-	if (s->socket.keepalive && set(fd, SOL_SOCKET, SO_KEEPALIVE, 1) < 0)
+	if (set_keepalive(fd, s) < 0)
+		return -1;
+	if (s->socket.bandwidth && setsockopt(fd, SOL_SOCKET, SO_MAX_PACING_RATE,
+					   &s->socket.bandwidth, sizeof s->socket.bandwidth) < 0)
 		return -1;
 	if (s->socket.nodelay && set(fd, IPPROTO_TCP, TCP_NODELAY, 1) < 0)
 		return -1;

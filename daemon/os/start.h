@@ -31,11 +31,15 @@ struct starter;
 struct starter *start_new(bool root);
 void start_free(struct starter *s);
 
+/* From here on sharing the descriptor table costs less than copying it: an open descriptor takes
+ * a tenth of a microsecond to copy and to close again. */
+#define START_MANY_FILES 128
+
 /* Starts a child that walks the plan, which must live until the child has exec'ed or exited.
- * `open_files` is about how many descriptors superd has open, which decides how it is done.
- * Takes plan->connection and plan->error in any case: they are closed as soon as the child has
- * its own.  Returns the pid, or -1 with errno (EAGAIN: no more processes). */
-pid_t start_child(struct starter *s, const struct plan *p, size_t open_files);
+ * plan->share_files must be false unless start_can_share_files().
+ * Takes plan->connection, plan->error and plan->admit in any case: they are closed as soon as the
+ * child has its own.  Returns the pid, or -1 with errno (EAGAIN: no more processes). */
+pid_t start_child(struct starter *s, const struct plan *p);
 
 /* The event loop says when it is about to wait and when it is back.  Before it waits, everything
  * that can be closed is; after that, a child that gets its own table makes the wake-up
@@ -52,6 +56,9 @@ int start_report_fd(const struct starter *s);
 
 /* Has this kernel close_range(2), for the steps that need it? */
 bool start_has_close_range(const struct starter *s);
+
+/* May a plan ask to share the descriptor table? */
+bool start_can_share_files(const struct starter *s);
 
 /* How the last child was started, in words, for the tour. */
 const char *start_describe(const struct starter *s);

@@ -22,6 +22,8 @@ CHILD static long step_files(const struct plan *p)
 		last = p->connection;
 	if (p->error > last)
 		last = p->error;
+	if (p->admit > last)
+		last = p->admit;
 	return raw_call(SYS_close_range, last + 1, ~0U, CLOSE_RANGE_UNSHARE, 0, 0);
 }
 
@@ -57,10 +59,16 @@ CHILD static long step_stderr(const struct plan *p)
 	return copy(p->error, 2);
 }
 
+CHILD static long step_admit(const struct plan *p)
+{
+	return copy(p->admit, PLAN_ADMIT_FD);
+}
+
 CHILD static long step_prune(const struct plan *p)
 {
-	(void)p;
-	return raw_call(SYS_close_range, STEPS_REPORT_FD + 1, ~0U, 0, 0, 0);
+	int first = p->admit < 0 ? STEPS_REPORT_FD + 1 : PLAN_ADMIT_FD + 1;
+
+	return raw_call(SYS_close_range, first, ~0U, 0, 0, 0);
 }
 
 CHILD static long set_limit(int resource, const struct rlimit *r)
@@ -160,6 +168,7 @@ static long (*const steps[STEP_COUNT])(const struct plan *) = {
 	[STEP_STDIN] = step_stdin,
 	[STEP_STDOUT] = step_stdout,
 	[STEP_STDERR] = step_stderr,
+	[STEP_ADMIT] = step_admit,
 	[STEP_PRUNE] = step_prune,
 	[STEP_NOFILE] = step_nofile,
 	[STEP_LIMITS] = step_limits,

@@ -1,9 +1,12 @@
+/* Most handlers live for a moment and write nothing here, so a pipe costs as little as can be:
+ * it is polled only once its handler is YOUNG_MS old, and looked at when the handler exits. */
 #include "daemon/run/capture.h"
 
+#include "daemon/base/clock.h"
 #include "daemon/base/fd.h"
 
-#include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,9 +15,14 @@
 #define READ_BYTES 4096 /* a wake-up; a chatty handler must not starve the others */
 #define LAST_READS 16   /* READ_BYTES each: what a full pipe holds */
 
+#define YOUNG_MS 10
+
 struct capture {
 	struct daemon *daemon;
 	TAILQ_ENTRY(capture) all;
+	TAILQ_ENTRY(capture) in_young;
+	bool young;
+	uint64_t begin_ms;
 	struct event event;
 	int read_fd, write_fd; /* write_fd: until the connection takes it */
 	const char *service;   /* borrowed from the configuration */
@@ -34,15 +42,10 @@ int capture_prepare(struct daemon *d)
 		return 0;
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return -1;
-	/* Only our end: a handler expects a stderr that blocks. */
-	if (fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0) {
-		fd_close(&ends[0]);
-		fd_close(&ends[1]);
-		return -1;
-	}
 	c = mem_new(sizeof *c);
 	c->daemon = d;
-	c->read_fd = fd_high(ends[0]);
+	/* Where few are open the children copy them all, and the number does not matter. */
+	c->read_fd = d->live + d->listeners_open < START_MANY_FILES ? ends[0] : fd_high(ends[0]);
 	c->write_fd = ends[1];
 	TAILQ_INSERT_TAIL(&d->captures, c, all);
 	d->spare_capture = c;
@@ -64,6 +67,8 @@ struct capture *capture_take(struct daemon *d, const struct conn *conn, int *wri
 static void capture_free(struct capture *c)
 {
 	TAILQ_REMOVE(&c->daemon->captures, c, all);
+	if (c->young)
+		TAILQ_REMOVE(&c->daemon->young, c, in_young);
 	if (c->event.ev_base)
 		event_del(&c->event);
 	fd_close(&c->read_fd);
@@ -127,15 +132,25 @@ static void split_lines(struct capture *c, const char *bytes, size_t n)
 		keep_part(c, bytes, n);
 }
 
-/* As read(2): 0 is the end, and EAGAIN means there is nothing more now. */
-static ssize_t read_some(struct capture *c)
-{
-	char bytes[READ_BYTES];
-	ssize_t n = read(c->read_fd, bytes, sizeof bytes);
+enum got { GOT_SOME, GOT_NOTHING, GOT_END };
 
-	if (n > 0)
-		split_lines(c, bytes, (size_t)n);
-	return n;
+/* Both ends block, for the handler's sake; so we look first.  Nobody else reads, so what is there
+ * stays there. */
+static enum got read_some(struct capture *c)
+{
+	struct pollfd p = { .fd = c->read_fd, .events = POLLIN };
+	char bytes[READ_BYTES];
+	ssize_t n;
+
+	if (poll(&p, 1, 0) <= 0)
+		return GOT_NOTHING;
+	if (!(p.revents & POLLIN))
+		return GOT_END;
+	n = read(c->read_fd, bytes, sizeof bytes);
+	if (n <= 0)
+		return GOT_END;
+	split_lines(c, bytes, (size_t)n);
+	return GOT_SOME;
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *arg)
@@ -145,7 +160,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	start_after_wait(c->daemon->starter);
-	if (read_some(c) == 0) {
+	if (read_some(c) == GOT_END) {
 		tell_part(c);
 		event_del(&c->event);
 		if (c->orphan)
@@ -153,22 +168,67 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
-void capture_begin(struct capture *c, pid_t pid)
+static void watch(struct capture *c)
 {
-	c->pid = pid;
 	event_assign(&c->event, c->daemon->base, c->read_fd, EV_READ | EV_PERSIST, on_readable, c);
 	/* If it cannot be polled, its lines come when the handler exits. */
 	event_add(&c->event, NULL);
 }
 
+static void grow_up(struct capture *c)
+{
+	TAILQ_REMOVE(&c->daemon->young, c, in_young);
+	c->young = false;
+	watch(c);
+}
+
+static void on_young_timer(evutil_socket_t fd, short what, void *arg);
+
+static void set_timer(struct daemon *d)
+{
+	static const struct timeval t = { 0, YOUNG_MS * 1000 };
+
+	if (!d->young_timer)
+		d->young_timer = evtimer_new(d->base, on_young_timer, d);
+	if (!evtimer_pending(d->young_timer, NULL))
+		event_add(d->young_timer, &t);
+}
+
+static void on_young_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct daemon *d = arg;
+	uint64_t now_ms = clock_ms();
+	struct capture *c;
+
+	(void)fd;
+	(void)what;
+	while ((c = TAILQ_FIRST(&d->young)) && now_ms - c->begin_ms >= YOUNG_MS)
+		grow_up(c);
+	if (c)
+		set_timer(d);
+}
+
+void capture_begin(struct capture *c, pid_t pid)
+{
+	struct daemon *d = c->daemon;
+
+	c->pid = pid;
+	c->begin_ms = clock_ms();
+	c->young = true;
+	TAILQ_INSERT_TAIL(&d->young, c, in_young);
+	set_timer(d);
+}
+
 void capture_end(struct capture *c)
 {
-	ssize_t n = 1;
+	enum got got = GOT_SOME;
 
-	for (int i = 0; i < LAST_READS && n > 0; i++)
-		n = read_some(c);
-	if (n > 0 || (n < 0 && errno == EAGAIN)) {
+	for (int i = 0; i < LAST_READS && got == GOT_SOME; i++)
+		got = read_some(c);
+	if (got != GOT_END) {
 		c->orphan = true;
+		if (c->young)
+			grow_up(c);
 		return;
 	}
 	tell_part(c);
@@ -180,10 +240,12 @@ void captures_free(struct daemon *d)
 	struct capture *c;
 
 	while ((c = TAILQ_FIRST(&d->captures))) {
-		for (int i = 0; i < LAST_READS && read_some(c) > 0; i++)
+		for (int i = 0; i < LAST_READS && read_some(c) == GOT_SOME; i++)
 			;
 		tell_part(c);
 		capture_free(c);
 	}
 	d->spare_capture = NULL;
+	if (d->young_timer)
+		event_free(d->young_timer);
 }

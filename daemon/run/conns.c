@@ -1,42 +1,103 @@
 #include "daemon/run/conns.h"
 
 #include "daemon/base/clock.h"
+#include "daemon/base/fd.h"
+#include "daemon/run/admit.h"
 #include "daemon/run/capture.h"
+#include "daemon/run/deadline.h"
+#include "daemon/run/declare.h"
 #include "daemon/run/leftover.h"
+#include "daemon/run/linger.h"
 #include "daemon/run/listener.h"
+#include "daemon/run/queue.h"
+#include "daemon/run/refuse.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
-struct conn *conn_new(struct unit *u, const struct addr *peer)
+struct conn *conn_new(struct unit *u, int fd, const struct ends *e)
 {
 	size_t envp = u->service->env_count + ENV_CONN_MAX + 1;
 	struct conn *c = mem_new(sizeof *c + envp * sizeof c->envp[0]);
 
 	c->unit = u;
-	c->peer = *peer;
+	c->ends = *e;
 	c->id = ++u->daemon->next_conn;
+	c->arrived_us = clock_us();
+	c->kept = -1;
+	c->plan.connection = fd;
+	c->plan.admit = -1;
+	return c;
+}
+
+void conn_refuse(struct conn *c)
+{
+	if (c->source)
+		sources_touch(c->unit->daemon->sources, c->source);
+	refuse(c->unit, c->plan.connection);
+	free(c);
+}
+
+/* Only where it is asked for: superd's copy delays the FIN until the handler has exited (H42). */
+static void keep_copy(struct conn *c)
+{
+	struct unit *u = c->unit;
+
+	if (u->service->linger || u->daemon->config->log_bytes)
+		c->kept = fcntl(c->plan.connection, F_DUPFD_CLOEXEC, FD_HIGH);
+}
+
+static void count_source(struct conn *c, uint32_t change)
+{
+	if (!c->source)
+		return;
+	c->source->live += change;
+	sources_touch(c->unit->daemon->sources, c->source);
+}
+
+void conn_set_source(struct conn *c, struct source *s)
+{
+	count_source(c, -1U);
+	c->source = s;
+	count_source(c, 1);
+}
+
+void conn_enter(struct conn *c)
+{
+	struct unit *u = c->unit;
+
 	c->start_us = clock_us();
 	u->accepted++;
 	u->live++;
 	u->daemon->live++;
-	return c;
+	count_source(c, 1);
+	keep_copy(c);
+}
+
+/* The place is given back; it may be somebody else's in a moment. */
+static void leave(struct conn *c)
+{
+	struct unit *u = c->unit;
+
+	u->live--;
+	u->daemon->live--;
+	count_source(c, -1U);
 }
 
 static void log_conn(struct log_line *l, const struct conn *c)
 {
 	char text[ADDR_TEXT_MAX];
 
-	if (!l->wanted)
-		return;
 	log_str(l, "service", c->unit->service->name);
 	log_num(l, "conn", (int64_t)c->id);
-	log_str(l, "peer", addr_format(&c->peer, text));
+	log_str(l, "peer", addr_format(&c->ends.remote, text));
 }
 
-void conn_started(struct conn *c, pid_t pid, const struct addr *local)
+void conn_started(struct conn *c, pid_t pid)
 {
 	struct daemon *d = c->unit->daemon;
 	char text[ADDR_TEXT_MAX];
@@ -48,8 +109,8 @@ void conn_started(struct conn *c, pid_t pid, const struct addr *local)
 		return;
 	log_begin(&l, LOG_INFO, "accept");
 	log_conn(&l, c);
-	if (local->len)
-		log_str(&l, "local", addr_format(local, text));
+	if (c->ends.local.len)
+		log_str(&l, "local", addr_format(&c->ends.local, text));
 	log_num(&l, "pid", pid);
 	log_end(&l);
 }
@@ -62,14 +123,20 @@ struct conn *conn_find(const struct daemon *d, pid_t pid)
 	return c;
 }
 
-static int64_t timeval_us(struct timeval t)
+/* ---- the end */
+
+static void log_tcpinfo(struct log_line *l, const struct tcpinfo *t)
 {
-	return (int64_t)t.tv_sec * 1000000 + t.tv_usec;
+	log_str(l, "closed_by", t->peer_closed ? "peer" : "handler");
+	log_num(l, "bytes_in", (int64_t)t->bytes_in);
+	log_num(l, "bytes_out", (int64_t)t->bytes_out);
+	log_ms(l, "rtt_ms", t->rtt_us);
+	log_num(l, "retransmits", t->retransmits);
 }
 
-static void tell_close(const struct conn *c, int status, const struct rusage *used)
+static void tell_close(const struct conn *c)
 {
-	bool fine = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	bool fine = WIFEXITED(c->status) && WEXITSTATUS(c->status) == 0;
 	struct log_line l;
 
 	/* We told it to stop: that it did is no news. */
@@ -79,35 +146,92 @@ static void tell_close(const struct conn *c, int status, const struct rusage *us
 	log_conn(&l, c);
 	if (c->pid)
 		log_num(&l, "pid", c->pid);
-	if (WIFSIGNALED(status))
-		log_str(&l, "signal", sigabbrev_np(WTERMSIG(status)));
+	if (WIFSIGNALED(c->status))
+		log_str(&l, "signal", sigabbrev_np(WTERMSIG(c->status)));
 	else
-		log_num(&l, "exit", WEXITSTATUS(status));
+		log_num(&l, "exit", WEXITSTATUS(c->status));
 	log_ms(&l, "duration_ms", (int64_t)(clock_us() - c->start_us));
-	if (used) {
-		log_ms(&l, "cpu_ms", timeval_us(used->ru_utime) + timeval_us(used->ru_stime));
-		log_num(&l, "memory_kb", used->ru_maxrss);
+	if (c->start_us - c->arrived_us > 1000)
+		log_ms(&l, "queue_ms", (int64_t)(c->start_us - c->arrived_us));
+	if (c->has_usage) {
+		log_ms(&l, "cpu_ms", c->cpu_us);
+		log_num(&l, "memory_kb", c->memory_kb);
 	}
+	if (c->has_tcpinfo)
+		log_tcpinfo(&l, &c->tcpinfo);
+	if (c->refused)
+		log_str(&l, "refused", reason_name(c->refused));
 	log_end(&l);
+}
+
+static void finish(struct conn *c)
+{
+	tell_close(c);
+	if (c->kill)
+		event_free(c->kill);
+	c->unit->closed++;
+	free(c);
+}
+
+/* The client has closed, or has had its time to.  Who closed first was seen at the handler's
+ * exit; the bytes are complete only now. */
+static void on_lingered(void *context, int fd)
+{
+	struct conn *c = context;
+	bool peer_closed = c->tcpinfo.peer_closed;
+
+	if (tcpinfo_of(fd, &c->tcpinfo))
+		c->tcpinfo.peer_closed = peer_closed;
+	c->unit->lingering--;
+	finish(c);
+}
+
+static int64_t timeval_us(struct timeval t)
+{
+	return (int64_t)t.tv_sec * 1000000 + t.tv_usec;
+}
+
+static void end_handler(struct conn *c, int wait_status, const struct rusage *used)
+{
+	struct daemon *d = c->unit->daemon;
+
+	c->status = wait_status;
+	if (used) {
+		c->has_usage = true;
+		c->cpu_us = timeval_us(used->ru_utime) + timeval_us(used->ru_stime);
+		c->memory_kb = used->ru_maxrss;
+	}
+	deadline_cancel(c);
+	declare_end(c);
+	if (c->capture)
+		capture_end(c->capture);
+	c->capture = NULL;
+	if (c->pid) {
+		HASH_DEL(d->conns, c);
+		leftover_watch(d, c->pid);
+	}
+	leave(c);
 }
 
 void conn_close(struct conn *c, int wait_status, const struct rusage *used)
 {
 	struct unit *u = c->unit;
-	struct daemon *d = u->daemon;
+	bool started = c->pid;
+	int kept = c->kept;
 
-	if (c->capture)
-		capture_end(c->capture);
-	tell_close(c, wait_status, used);
-	if (c->pid) {
-		HASH_DEL(d->conns, c);
-		leftover_watch(d, c->pid);
+	end_handler(c, wait_status, used);
+	c->kept = -1;
+	if (kept >= 0)
+		c->has_tcpinfo = tcpinfo_of(kept, &c->tcpinfo);
+	if (kept >= 0 && u->service->linger) {
+		u->lingering++;
+		linger(u->daemon, kept, on_lingered, c);
+	} else {
+		fd_close(&kept);
+		finish(c);
 	}
-	if (c->kill)
-		event_free(c->kill);
-	u->closed++;
-	u->live--;
-	d->live--;
-	free(c);
+	/* Whoever could not be started is told of in the middle of a start. */
+	if (started)
+		queue_serve_all(u);
 	listeners_room(u);
 }

@@ -6,16 +6,26 @@
 
 #include <sys/resource.h>
 
-/* A connection that has been accepted: it has an id and is counted, but has no pid yet. */
-struct conn *conn_new(struct unit *u, const struct addr *peer);
+/* A connection that has been admitted; takes the descriptor.  It has an id and is in no book yet:
+ * launch() enters it, or the queue, or conn_refuse(). */
+struct conn *conn_new(struct unit *u, int fd, const struct ends *e);
+
+/* Who it was was not admitted after all: says so to the client, and frees it. */
+void conn_refuse(struct conn *c);
+
+/* Into the books: it takes a place of the service and of its source from now on. */
+void conn_enter(struct conn *c);
+
+/* It counts for another source from now on: its proxy has declared the client.  NULL: for none. */
+void conn_set_source(struct conn *c, struct source *s);
 
 /* Its handler has started. */
-void conn_started(struct conn *c, pid_t pid, const struct addr *local);
+void conn_started(struct conn *c, pid_t pid);
 
 struct conn *conn_find(const struct daemon *d, pid_t pid);
 
-/* Its handler has exited (pid set), or could not be started (pid 0): counts it, logs it, frees
- * it, and lets those who wait for room know. */
+/* Its handler has exited, or could not be started (pid 0, used NULL): gives its place back and
+ * lets those who wait know.  The close event follows at once, or when the lingering close ends. */
 void conn_close(struct conn *c, int wait_status, const struct rusage *used);
 
 #endif

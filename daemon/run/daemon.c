@@ -1,9 +1,14 @@
 #include "daemon/run/daemon.h"
 
 #include "daemon/base/fd.h"
+#include "daemon/os/accounts.h"
 #include "daemon/os/limits.h"
+#include "daemon/run/admit.h"
+#include "daemon/run/bans.h"
 #include "daemon/run/capture.h"
+#include "daemon/run/idle.h"
 #include "daemon/run/leftover.h"
+#include "daemon/run/linger.h"
 #include "daemon/run/listener.h"
 #include "daemon/run/reaper.h"
 #include "daemon/run/reports.h"
@@ -17,11 +22,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define LOG_RETRY_MS 100
+#define SOURCES_AT_REST 65536 /* remembered beside those with live handlers; 8 MB */
 
 /* ---- signals
  *
@@ -140,10 +147,22 @@ static struct event_base *base_new(void)
 static void find_host(struct host *h, const struct starter *starter)
 {
 	h->root = geteuid() == 0;
+	accounts_own(&h->identity);
 	h->close_range = start_has_close_range(starter);
+	h->share_files = start_can_share_files(starter);
 	h->umask = 022;
 	umask(h->umask);
 	h->nofile_raised = limits_raise_nofile(&h->nofile);
+}
+
+/* Nobody shall know which addresses collide in the table (H34). */
+static struct sources *make_sources(void)
+{
+	uint64_t key[2];
+
+	if (getrandom(key, sizeof key, 0) != (ssize_t)sizeof key)
+		fatal("no random numbers: %m");
+	return sources_new(key, SOURCES_AT_REST);
 }
 
 static void make_units(struct daemon *d)
@@ -157,8 +176,14 @@ static void make_units(struct daemon *d)
 			continue;
 		u->daemon = d;
 		u->service = s;
-		u->steps = plan_steps(s, &d->host);
+		if (s->idle_timeout_ms)
+			idle_open(d);
+		u->number = (uint32_t)d->units_count;
+		u->steps[0] = plan_steps(s, &d->host, false);
+		u->steps[1] = plan_steps(s, &d->host, true);
 		TAILQ_INIT(&u->full);
+		TAILQ_INIT(&u->fresh);
+		TAILQ_INIT(&u->rounds);
 		d->units_count++;
 	}
 }
@@ -250,6 +275,28 @@ static void loop(struct daemon *d)
 	}
 }
 
+/* The sums of a service, where anything came: arrived is accepted and refused. */
+static void tell_ledger(const struct unit *u)
+{
+	struct log_line l;
+
+	if (!u->arrived)
+		return;
+	log_begin(&l, LOG_NOTICE, "ledger");
+	log_str(&l, "service", u->service->name);
+	log_num(&l, "arrived", (int64_t)u->arrived);
+	log_num(&l, "accepted", (int64_t)u->accepted);
+	log_num(&l, "closed", (int64_t)u->closed);
+	log_num(&l, "live", u->live + u->lingering);
+	log_num(&l, "waiting", u->waiting);
+	for (enum reason r = ADMITTED + 1; r < REASON_COUNT; r++)
+		if (u->refused[r])
+			log_num(&l, reason_name(r), (int64_t)u->refused[r]);
+	if (u->refused_late)
+		log_num(&l, "refused_late", (int64_t)u->refused_late);
+	log_end(&l);
+}
+
 static void free_event(struct event *e)
 {
 	if (e)
@@ -261,6 +308,10 @@ static void daemon_free(struct daemon *d)
 	for (size_t i = 0; i < d->units_count; i++)
 		listeners_close(&d->units[i]);
 	captures_free(d);
+	bans_free(d);
+	sources_free(d->sources);
+	fd_close(&d->netlink);
+	free((gid_t *)d->host.identity.groups);
 	reports_free(d);
 	reserve_release(d);
 	leftovers_free(d);
@@ -305,8 +356,12 @@ int daemon_run(struct config *config, const struct daemon_options *options)
 	if (chdir("/") < 0)
 		fatal("chdir /: %m");
 	TAILQ_INIT(&d.captures);
+	TAILQ_INIT(&d.young);
 	TAILQ_INIT(&d.full);
 	TAILQ_INIT(&d.shortage);
+	TAILQ_INIT(&d.lingers);
+	d.netlink = -1;
+	d.sources = make_sources();
 	d.signal_fd = open_signals();
 	leftover_adopt();
 	d.base = base_new();
@@ -315,6 +370,9 @@ int daemon_run(struct config *config, const struct daemon_options *options)
 	tell_start(&d);
 	open_listeners(&d, fd_high(ready_fd));
 	loop(&d);
+	lingers_end(&d);
+	for (size_t i = 0; i < d.units_count; i++)
+		tell_ledger(&d.units[i]);
 	log_say(LOG_NOTICE, "stop", "bye");
 	daemon_free(&d);
 	log_drain(200);

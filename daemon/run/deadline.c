@@ -1,5 +1,8 @@
 #include "daemon/run/deadline.h"
 
+#include "daemon/base/clock.h"
+#include "daemon/run/idle.h"
+
 #include <errno.h>
 #include <signal.h>
 
@@ -8,6 +11,11 @@ static void kill_group(pid_t pid, int signal)
 {
 	if (kill(-pid, signal) < 0 && errno == ESRCH)
 		kill(pid, signal);
+}
+
+static struct timeval timeval_of(uint64_t ms)
+{
+	return (struct timeval){ (time_t)(ms / 1000), (suseconds_t)(ms % 1000 * 1000) };
 }
 
 static void on_grace_over(evutil_socket_t fd, short what, void *arg)
@@ -21,8 +29,7 @@ static void on_grace_over(evutil_socket_t fd, short what, void *arg)
 
 void deadline_end(struct conn *c)
 {
-	uint64_t grace_ms = c->unit->service->kill_grace_ms;
-	struct timeval grace = { (time_t)(grace_ms / 1000), (suseconds_t)(grace_ms % 1000 * 1000) };
+	struct timeval grace = timeval_of(c->unit->service->kill_grace_ms);
 
 	if (c->kill)
 		return;
@@ -31,4 +38,49 @@ void deadline_end(struct conn *c)
 	kill_group(c->pid, SIGTERM);
 	/* One that is stopped would not hear it. */
 	kill_group(c->pid, SIGCONT);
+}
+
+void deadline_expire(struct conn *c, const char *key)
+{
+	struct log_line l;
+
+	log_begin(&l, LOG_NOTICE, "timeout");
+	log_str(&l, "service", c->unit->service->name);
+	log_num(&l, "conn", (int64_t)c->id);
+	log_num(&l, "pid", c->pid);
+	log_str(&l, "reason", key);
+	log_ms(&l, "age_ms", (int64_t)(clock_us() - c->start_us));
+	log_end(&l);
+	deadline_end(c);
+}
+
+static void on_timeout(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	deadline_expire(arg, "timeout");
+}
+
+void deadline_begin(struct conn *c)
+{
+	const struct service *s = c->unit->service;
+
+	if (s->timeout_ms) {
+		struct timeval t = timeval_of(s->timeout_ms);
+
+		c->timeout = evtimer_new(c->unit->daemon->base, on_timeout, c);
+		event_add(c->timeout, &t);
+	}
+	if (s->idle_timeout_ms)
+		idle_begin(c);
+}
+
+void deadline_cancel(struct conn *c)
+{
+	if (c->timeout)
+		event_free(c->timeout);
+	c->timeout = NULL;
+	idle_end(c);
+	if (c->kill)
+		event_del(c->kill);
 }

@@ -1,8 +1,14 @@
 #include "daemon/run/launch.h"
 
 #include "daemon/base/fd.h"
+#include "daemon/run/admit.h"
 #include "daemon/run/capture.h"
 #include "daemon/run/conns.h"
+#include "daemon/run/deadline.h"
+#include "daemon/run/declare.h"
+#include "daemon/run/listener.h"
+#include "daemon/run/queue.h"
+#include "daemon/run/refuse.h"
 #include "daemon/run/reserve.h"
 #include "daemon/run/tour.h"
 
@@ -89,19 +95,19 @@ static void find_ends(const struct listener *l, int fd, const struct addr *peer,
 		addr_unmap(&e->local);
 }
 
-static void make_plan(struct conn *c, int connection, int error)
+static void make_plan(struct conn *c, int error)
 {
-	struct daemon *d = c->unit->daemon;
+	struct unit *u = c->unit;
+	struct daemon *d = u->daemon;
 
-	c->plan = (struct plan){
-		.service = c->unit->service,
-		.host = &d->host,
-		.envp = c->envp,
-		.steps = c->unit->steps,
-		.connection = connection,
-		.error = error,
-		.tour = log_on(LOG_TOUR),
-	};
+	c->plan.service = u->service;
+	c->plan.host = &d->host;
+	c->plan.envp = c->envp;
+	c->plan.share_files =
+		d->host.share_files && d->listeners_open + d->live >= START_MANY_FILES;
+	c->plan.steps = u->steps[c->plan.share_files];
+	c->plan.error = error;
+	c->plan.tour = log_on(LOG_TOUR);
 }
 
 static void tell_failed(const struct conn *c, const char *call, int error)
@@ -119,27 +125,38 @@ static void tell_failed(const struct conn *c, const char *call, int error)
 /* The exit status in the ledger of a handler that never was. */
 #define NOT_STARTED (126 << 8)
 
-int launch(struct listener *l, int fd, const struct addr *peer)
+/* Before the process: what is opened for this one connection. */
+static int open_extras(struct conn *c)
 {
-	struct conn *c = conn_new(l->unit, peer);
-	struct daemon *d = l->unit->daemon;
-	struct ends e;
-	int error;
-	pid_t pid;
+	int error = open_stderr(c, c->plan.connection);
 
-	find_ends(l, fd, peer, &e);
-	c->peer = e.remote;
-	tour_accept(c, l->fd, fd);
-	error = open_stderr(c, fd);
 	if (error < 0) {
 		tell_failed(c, c->unit->service->stderr_path, errno);
-		close(fd);
+		return -1;
+	}
+	make_plan(c, error);
+	if (c->unit->service->proxied && declare_open(c) < 0) {
+		tell_failed(c, "socketpair", errno);
+		if (error != c->plan.connection)
+			close(error);
+		return -1;
+	}
+	return 0;
+}
+
+int launch(struct conn *c)
+{
+	struct daemon *d = c->unit->daemon;
+	pid_t pid;
+
+	conn_enter(c);
+	if (open_extras(c) < 0) {
+		close(c->plan.connection);
 		conn_close(c, NOT_STARTED, NULL);
 		return 0;
 	}
-	env_build(c->unit->service, c->id, &e, c->env_text, c->envp);
-	make_plan(c, fd, error);
-	pid = start_child(d->starter, &c->plan, d->listeners_open + d->live);
+	env_build(c->unit->service, c->id, &c->ends, c->env_text, c->envp);
+	pid = start_child(d->starter, &c->plan);
 	if (pid < 0) {
 		int why = errno;
 
@@ -147,9 +164,51 @@ int launch(struct listener *l, int fd, const struct addr *peer)
 		conn_close(c, NOT_STARTED, NULL);
 		return why;
 	}
-	conn_started(c, pid, &e.local);
+	conn_started(c, pid);
 	if (c->capture)
 		capture_begin(c->capture, pid);
+	deadline_begin(c);
+	declare_begin(c);
 	tour_started(c);
 	return 0;
+}
+
+/* Whose declarations are believed was asked; who the client is will be asked once it is
+ * declared (declare.h). */
+static enum reason admit_first(struct arrival *a)
+{
+	if (!a->unit->service->proxied)
+		return admit(a);
+	if (!admit_proxy(a))
+		return REASON_PROXY;
+	return a->unit->service->reject_when_full && !admit_place(a->unit) ? REASON_FULL : ADMITTED;
+}
+
+int launch_arrival(struct listener *l, int fd, const struct addr *peer)
+{
+	struct unit *u = l->unit;
+	struct arrival a;
+	struct conn *c;
+	struct ends e;
+	enum reason reason;
+
+	find_ends(l, fd, peer, &e);
+	u->arrived++;
+	arrival_init(&a, u, &e);
+	reason = admit_first(&a);
+	if (reason != ADMITTED) {
+		admit_refused(&a, reason, &e.remote);
+		refuse(u, fd);
+		return 0;
+	}
+	c = conn_new(u, fd, &e);
+	tour_accept(c, l->fd, fd);
+	if (u->waiting || !admit_place(u)) {
+		listeners_tell_full(u);
+		c->source = arrival_source(&a);
+		queue_add(c);
+		return 0;
+	}
+	c->source = a.source;
+	return launch(c);
 }

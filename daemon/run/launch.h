@@ -8,9 +8,13 @@
 /* Gets what a start will need and may be short of.  0, or -1 with errno. */
 int launch_prepare(struct unit *u);
 
-/* Starts the handler of an accepted connection; takes `fd`.  `peer` is what accept said.
- * Returns 0, or the errno of a shortage that makes it wise to wait before the next accept; the
- * connection has then been closed, and that is logged. */
-int launch(struct listener *l, int fd, const struct addr *peer);
+/* An accepted connection: admits it and launches its handler, or queues it, or refuses it.  Takes
+ * `fd`; `peer` is what accept said.  Returns 0, or the errno of a shortage that makes it wise to
+ * wait before the next accept. */
+int launch_arrival(struct listener *l, int fd, const struct addr *peer);
+
+/* Starts the handler of an admitted connection, and enters it into the books.  Returns 0, or the
+ * errno of a shortage; then the connection has been closed, and that is logged. */
+int launch(struct conn *c);
 
 #endif

@@ -4,6 +4,7 @@
 #include "daemon/base/fd.h"
 #include "daemon/run/admit.h"
 #include "daemon/run/launch.h"
+#include "daemon/run/queue.h"
 #include "daemon/run/reserve.h"
 #include "daemon/run/tour.h"
 
@@ -73,9 +74,9 @@ void listeners_room(struct unit *u)
 			wake_all(&u->full);
 		else
 			wake_one(&u->full);
-		if (TAILQ_EMPTY(&u->full))
-			tell_resume(u);
 	}
+	if (TAILQ_EMPTY(&u->full) && !u->waiting)
+		tell_resume(u);
 	if (d->live == 0)
 		wake_all(&d->full);
 	else
@@ -90,7 +91,16 @@ static void shortage_over(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	reserve_fill(d);
+	for (size_t i = 0; d->waiting && i < d->units_count; i++)
+		queue_serve(&d->units[i]);
 	wake_all(&d->shortage);
+}
+
+void listeners_retry(struct daemon *d)
+{
+	const struct timeval later = { 0, SHORTAGE_MS * 1000 };
+
+	event_add(d->shortage_timer, &later);
 }
 
 /* True if it was told: at most one a second is. */
@@ -110,15 +120,20 @@ static bool tell_suspend(struct pace *pace, const char *service, const char *rea
 	return true;
 }
 
+void listeners_tell_full(struct unit *u)
+{
+	if (tell_suspend(&u->pace, u->service->name, "max_connections"))
+		u->told_full = true;
+}
+
 /* No descriptors, memory or processes: a level-triggered poll would spin (H3). */
 static void suspend_for_shortage(struct listener *l, int error)
 {
 	struct daemon *d = l->unit->daemon;
-	const struct timeval later = { 0, SHORTAGE_MS * 1000 };
 
 	tell_suspend(&d->shortage_pace, l->unit->service->name, strerrorname_np(error));
 	wait_in(l, &d->shortage);
-	event_add(d->shortage_timer, &later);
+	listeners_retry(d);
 }
 
 /* ---- accepting */
@@ -165,8 +180,7 @@ static bool accept_one(struct listener *l)
 	case ROOM:
 		break;
 	case ROOM_SERVICE_FULL:
-		if (tell_suspend(&u->pace, u->service->name, "max_connections"))
-			u->told_full = true;
+		listeners_tell_full(u);
 		wait_in(l, &u->full);
 		return false;
 	case ROOM_TOTAL_FULL:
@@ -180,7 +194,7 @@ static bool accept_one(struct listener *l)
 	if (fd < 0 && errno == EMFILE && u->live == 0 && reserve_release(u->daemon))
 		fd = try_accept(l, &peer);
 	if (fd >= 0) {
-		int error = launch(l, fd, &peer);
+		int error = launch_arrival(l, fd, &peer);
 
 		reserve_fill(u->daemon);
 		if (error)

@@ -7,8 +7,10 @@
 #include "daemon/model/env.h"
 #include "daemon/model/pace.h"
 #include "daemon/model/plan.h"
+#include "daemon/model/sources.h"
 #include "daemon/os/sock.h"
 #include "daemon/os/start.h"
+#include "daemon/os/tcpinfo.h"
 
 #include <event2/event.h>
 #include <event2/event_struct.h>
@@ -32,31 +34,71 @@ struct listener {
 	unsigned retry_ms;
 };
 
+/* Why a connection was not admitted.  Each is an `if` in admit.c, a word in the log, a counter. */
+enum reason {
+	ADMITTED,
+	REASON_BAN,
+	REASON_TRAP,
+	REASON_DENY,
+	REASON_PROXY, /* it came around the proxy */
+	REASON_FULL,
+	REASON_PER_SOURCE,
+	REASON_RATE_PER_SOURCE,
+	REASON_RATE,
+	REASON_GONE, /* it gave up while it waited */
+	REASON_STOP,
+	REASON_COUNT,
+};
+
+struct lane;
+TAILQ_HEAD(lanes, lane);
+
 /* A service at run time. */
 struct unit {
 	struct daemon *daemon;
+	uint32_t number;
 	const struct service *service;
 	struct listener *listeners; /* owned */
 	size_t listeners_count;
-	uint32_t steps; /* of each of its children */
-	uint32_t live;
-	uint64_t accepted, closed; /* accepted == closed + live, always */
+	uint32_t steps[2]; /* of its children; with [1] they share the descriptor table at first */
+	/* The ledger.  Always: arrived == accepted + refused + waiting,
+	 * and accepted == closed + live + lingering. */
+	uint64_t arrived, accepted, closed;
+	uint64_t refused[REASON_COUNT];
+	uint64_t refused_late; /* of the accepted: those whose declared client was not admitted */
+	uint32_t waiting, live, lingering;
+	struct bucket bucket;
+	struct lanes fresh, rounds; /* of the fair queue */
 	struct waitlist full;
-	struct pace pace;
+	struct pace pace, refused_pace;
 	bool told_full; /* its suspension is in the log, so its resumption will be */
 };
 
 /* One connection and its handler. */
 struct conn {
-	UT_hash_handle hh; /* by pid */
+	UT_hash_handle hh;       /* by pid, while its handler lives */
+	TAILQ_ENTRY(conn) waits; /* in its lane */
 	pid_t pid;
 	uint64_t id; /* what the log calls `conn` */
 	struct unit *unit;
-	struct addr peer;
-	uint64_t start_us;
+	struct source *source; /* where the service counts by source; NULL else */
+	struct ends ends;
+	uint64_t arrived_us, start_us;
+	int kept; /* our copy of the connection; -1: none, as a rule (H42) */
 	struct capture
-		*capture;   /* owned until the handler exits; NULL: its stderr goes elsewhere */
-	struct event *kill; /* owned; set once the handler has been told to stop */
+		*capture;      /* owned until the handler exits; NULL: its stderr goes elsewhere */
+	struct event *kill;    /* owned; set once the handler has been told to stop */
+	struct event *timeout; /* owned */
+	struct watch *watch;   /* owned; of idle_timeout */
+	struct declaration *declaration; /* owned; of a proxied connection until it is declared */
+	enum reason refused;             /* of one whose declared client was not admitted */
+
+	/* After the handler's exit, for the close event. */
+	int status;
+	int64_t cpu_us, memory_kb;
+	bool has_usage, has_tcpinfo;
+	struct tcpinfo tcpinfo;
+
 	struct plan plan;
 	char env_text[ENV_TEXT_MAX];
 	const char *envp[];
@@ -71,7 +113,9 @@ enum phase {
 #define RESERVE 8 /* descriptors; one connection takes three to start and keeps one */
 
 TAILQ_HEAD(captures, capture);
+TAILQ_HEAD(lingerings, lingering);
 struct leftover;
+struct bans;
 
 struct daemon {
 	struct event_base *base;
@@ -82,11 +126,18 @@ struct daemon {
 	size_t units_count;
 
 	struct conn *conns; /* uthash by pid */
-	uint32_t live;
+	uint32_t live, waiting;
 	size_t listeners_open;
 	uint64_t next_conn;
 	struct capture *spare_capture; /* opened before it is needed, see capture.h */
 	struct captures captures;      /* all of them */
+	struct captures young;         /* not polled yet, the oldest first */
+	struct event *young_timer;
+	struct lingerings lingers;
+	size_t lingers_count;
+	struct sources *sources;
+	struct bans *bans; /* NULL until there is one */
+	int netlink;       /* for tcpinfo_find; -1 where no service has an idle_timeout */
 	struct leftover *leftovers;
 
 	struct waitlist full;     /* wait for any handler to end: max_connections of all */

@@ -2,7 +2,9 @@
 
 #include "daemon/run/deadline.h"
 #include "daemon/run/leftover.h"
+#include "daemon/run/linger.h"
 #include "daemon/run/listener.h"
+#include "daemon/run/queue.h"
 
 #include <signal.h>
 
@@ -68,8 +70,10 @@ void stop(struct daemon *d, const char *signal)
 	case PHASE_SERVE:
 		d->phase = PHASE_DRAIN;
 		tell(d, "drain", signal);
-		for (size_t i = 0; i < d->units_count; i++)
+		for (size_t i = 0; i < d->units_count; i++) {
 			listeners_close(&d->units[i]);
+			queue_refuse_all(&d->units[i]);
+		}
 		set_timer(d, d->config->stop_timeout_ms);
 		break;
 	case PHASE_DRAIN:
@@ -83,6 +87,8 @@ void stop(struct daemon *d, const char *signal)
 void stop_check(struct daemon *d)
 {
 	if (d->phase == PHASE_SERVE || d->live)
+		return;
+	if (d->lingers_count && d->phase == PHASE_DRAIN)
 		return;
 	if (!d->leftovers)
 		d->done = true;

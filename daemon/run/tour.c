@@ -24,7 +24,7 @@ void tour_accept(const struct conn *c, int listener_fd, int fd)
 	if (!log_on(LOG_TOUR))
 		return;
 	snprintf(call, sizeof call, "accept4(%d) = %d from %s: the connection is descriptor %d",
-		listener_fd, fd, addr_format(&c->peer, peer), fd);
+		listener_fd, fd, addr_format(&c->ends.remote, peer), fd);
 	tell(c, call);
 }
 
@@ -69,6 +69,9 @@ static void format_arguments(const struct plan *p, enum step step, char *text, s
 		break;
 	case STEP_STDOUT:
 		snprintf(text, size, "%d, 1", p->connection);
+		break;
+	case STEP_ADMIT:
+		snprintf(text, size, "%d, %d", p->admit, PLAN_ADMIT_FD);
 		break;
 	case STEP_STDERR:
 		snprintf(text, size, "%d, 2", p->error);

@@ -77,6 +77,25 @@ static void every_key_has_its_default(void **state)
 	assert_null(s->stderr_path);
 	assert_int_equal(s->max_connections, 100);
 	assert_int_equal(s->kill_grace_ms, 5000);
+	assert_null(s->access.acl);
+	assert_false(s->access.allow_only);
+	assert_false(s->reject_when_full);
+	assert_int_equal(s->queue, 256);
+	assert_null(s->reject_message);
+	assert_int_equal(s->max_per_source, 0);
+	assert_int_equal(s->source_bits_v4, 32);
+	assert_int_equal(s->source_bits_v6, 64);
+	assert_int_equal(s->rate.interval_us, 0);
+	assert_int_equal(s->rate_per_source.interval_us, 0);
+	assert_int_equal(s->ban.after, 0);
+	assert_int_equal(s->trap_ms, 0);
+	assert_int_equal(s->timeout_ms, 0);
+	assert_int_equal(s->idle_timeout_ms, 0);
+	assert_false(s->linger);
+	assert_false(s->proxied);
+	assert_int_equal(s->socket.user_timeout_ms, 600000);
+	assert_int_equal(s->socket.bandwidth, 0);
+	assert_false(c->log_bytes);
 	assert_int_equal(s->socket.backlog, 4096);
 	assert_true(s->socket.keepalive);
 	assert_false(s->socket.nodelay);
@@ -87,6 +106,174 @@ static void every_key_has_its_default(void **state)
 	assert_string_equal(
 		env_of(s, "PATH"), "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
 	config_free(c);
+}
+
+static void every_key_of_admission_has_its_field(void **state)
+{
+	struct config *c =
+		load("\"exec\": \"/bin/sh\", \"on_limit\": \"reject\", \"queue\": 3, "
+		     "\"reject_message\": \"no\\n\", \"max_per_source\": 4, "
+		     "\"source_prefix\": { \"ipv6\": 48 }, \"rate\": \"30/m burst 10\", "
+		     "\"rate_per_source\": 2, \"ban\": { \"after\": 5, \"within\": \"2m\" }, "
+		     "\"timeout\": \"1h\", \"idle_timeout\": 90, \"close\": \"linger\", "
+		     "\"user_timeout\": 0, \"bandwidth\": \"64K\"");
+	const struct service *s = c->services;
+
+	(void)state;
+	assert_true(s->reject_when_full);
+	assert_int_equal(s->queue, 3);
+	assert_string_equal(s->reject_message, "no\n");
+	assert_int_equal(s->max_per_source, 4);
+	assert_int_equal(s->source_bits_v4, 32);
+	assert_int_equal(s->source_bits_v6, 48);
+	assert_int_equal(s->rate.interval_us, 2000000);
+	assert_int_equal(s->rate.burst, 10);
+	assert_int_equal(s->rate_per_source.interval_us, 500000);
+	assert_int_equal(s->ban.after, 5);
+	assert_int_equal(s->ban.within_ms, 120000);
+	assert_int_equal(s->ban.for_ms, 600000);
+	assert_int_equal(s->timeout_ms, 3600000);
+	assert_int_equal(s->idle_timeout_ms, 90000);
+	assert_true(s->linger);
+	assert_int_equal(s->socket.user_timeout_ms, 0);
+	assert_int_equal(s->socket.bandwidth, 65536);
+	config_free(c);
+}
+
+static enum acl_verdict verdict(const struct acl *acl, const char *address)
+{
+	struct acl_prefix p;
+
+	assert_null(acl_parse(address, &p));
+	return acl_match(acl, &p.key, NULL);
+}
+
+static void allow_and_deny_are_one_list(void **state)
+{
+	struct config *c =
+		load("\"exec\": \"/bin/sh\", \"allow\": [ \"10.0.0.0/8\", \"localhost\" ], "
+		     "\"deny\": [ \"10.1.0.0/16\", \"127.0.0.0/8\", \"::ffff:10.2.0.0/112\" ]");
+	const struct access *a = &c->services->access;
+
+	(void)state;
+	assert_true(a->allow_only);
+	assert_int_equal(c->acls_count, 1);
+	assert_ptr_equal(a->acl, c->acls[0]);
+	assert_int_equal(verdict(a->acl, "10.9.9.9"), ACL_ALLOW);
+	assert_int_equal(verdict(a->acl, "10.1.9.9"), ACL_DENY);
+	assert_int_equal(verdict(a->acl, "10.2.9.9"), ACL_DENY);  /* H7 */
+	assert_int_equal(verdict(a->acl, "127.0.0.1"), ACL_DENY); /* a tie */
+	assert_int_equal(verdict(a->acl, "::1"), ACL_ALLOW);
+	assert_int_equal(verdict(a->acl, "192.0.2.1"), ACL_NONE);
+	config_free(c);
+}
+
+static struct config *load_whole(const char *text)
+{
+	struct complaints complaints = { 0 };
+	const char *at = strstr(text, "@USER@");
+	char *whole = mem_print("%.*s%u%s", (int)(at - text), text, (unsigned)geteuid(), at + 6);
+	struct config *c = load_text("/x.json", whole, strlen(whole), &complaints);
+
+	complaints_print(&complaints, stderr);
+	complaints_free(&complaints);
+	free(whole);
+	return c;
+}
+
+static void lists_that_are_the_same_are_one(void **state)
+{
+	struct config *c =
+		load_whole("{ \"services\": {"
+			   "  \"a\": { \"listen\": \"7000\", \"exec\": \"/bin/sh\" },"
+			   "  \"b\": { \"listen\": \"7001\", \"exec\": \"/bin/sh\" },"
+			   "  \"c\": { \"listen\": \"7002\", \"exec\": \"/bin/sh\","
+			   "    \"allow\": [ \"10.0.0.0/8\" ], \"deny\": [ \"10.1.0.0/16\" ] },"
+			   "  \"d\": { \"listen\": \"7003\", \"exec\": \"/bin/sh\", \"deny\": [] },"
+			   "  \"e\": { \"listen\": \"unix:@superd-test\", \"exec\": \"/bin/sh\","
+			   "    \"allow\": [ \"uid:root\", \"gid:5\" ], \"deny\": \"all\" } },"
+			   "  \"defaults\": { \"user\": @USER@, \"allow\": \"10.0.0.0/8\","
+			   "    \"deny\": \"10.1.0.0/16\" } }");
+	const struct service *s = c->services;
+
+	(void)state;
+	assert_int_equal(c->acls_count, 3);
+	assert_ptr_equal(s[0].access.acl, s[1].access.acl);
+	assert_ptr_equal(s[0].access.acl, s[2].access.acl);
+	assert_ptr_not_equal(s[0].access.acl, s[3].access.acl);
+	assert_int_equal(verdict(s[3].access.acl, "10.1.2.3"), ACL_ALLOW);
+	/* "all" is behind every other rule, about users and groups. */
+	assert_int_equal(verdict(s[4].access.acl, "uid:0"), ACL_ALLOW);
+	assert_int_equal(verdict(s[4].access.acl, "uid:7"), ACL_NONE);
+	assert_int_equal(verdict(s[4].access.acl, "gid:5"), ACL_ALLOW);
+	assert_int_equal(verdict(s[4].access.acl, "gid:7"), ACL_DENY);
+	config_free(c);
+}
+
+static void an_object_replaces_the_whole_default(void **state)
+{
+	struct config *c = load_whole(
+		"{ \"services\": {"
+		"  \"a\": { \"listen\": \"7000\", \"exec\": \"/bin/sh\", \"reject_message\": \"\","
+		"    \"ban\": { \"after\": 7 }, \"source_prefix\": {} },"
+		"  \"b\": { \"listen\": \"7001\", \"exec\": \"/bin/sh\" } },"
+		"  \"defaults\": { \"user\": @USER@, \"source_prefix\": { \"ipv4\": 8 },"
+		"    \"reject_message\": \"no\", \"ban\": { \"after\": 5, \"for\": \"1h\" } } }");
+
+	(void)state;
+	assert_int_equal(c->services[0].ban.after, 7);
+	assert_int_equal(c->services[0].ban.for_ms, 600000);
+	assert_int_equal(c->services[0].source_bits_v4, 32);
+	assert_null(c->services[0].reject_message);
+	assert_int_equal(c->services[1].ban.after, 5);
+	assert_int_equal(c->services[1].ban.for_ms, 3600000);
+	assert_int_equal(c->services[1].source_bits_v4, 8);
+	assert_string_equal(c->services[1].reject_message, "no");
+	config_free(c);
+}
+
+static void a_trap_runs_nothing(void **state)
+{
+	struct config *c =
+		load_whole("{ \"services\": { \"x\": { \"listen\": \"7000\", \"trap\": \"1d\" },"
+			   "  \"y\": { \"listen\": \"7001\", \"trap\": \"2d\" } },"
+			   "  \"defaults\": { \"user\": @USER@ } }");
+
+	(void)state;
+	assert_int_equal(c->services[0].trap_ms, 86400000);
+	assert_null(c->services[0].program);
+	assert_null(c->services[0].argv);
+	config_free(c);
+}
+
+static void the_reader_of_declarations_stands_in_front(void **state)
+{
+	char *folder = realpath("tests/data/bin", NULL);
+	char *text =
+		mem_print("{ \"handler_path\": [ \"%s\" ], \"defaults\": { \"user\": @USER@ }, "
+			  "\"services\": {"
+			  "  \"x\": { \"listen\": \"7000\", \"exec\": [ \"/bin/sh\", \"-x\" ],"
+			  "    \"proxy_protocol\": { \"from\": [ \"10.0.0.1\", \"::1\" ] } } } }",
+			folder);
+	struct config *c = load_whole(text);
+	const struct service *s = c->services;
+
+	(void)state;
+	assert_true(s->proxied);
+	assert_int_equal(acl_count(s->proxies), 2);
+	assert_int_equal(verdict(s->proxies, "10.0.0.1"), ACL_ALLOW);
+	assert_null(s->access.acl);
+	assert_memory_equal(s->program, folder, strlen(folder));
+	assert_string_equal(s->program + strlen(folder), "/proxy");
+	assert_string_equal(s->argv[0], "proxy");
+	assert_string_equal(s->argv[1], "-T");
+	assert_string_equal(s->argv[2], "5");
+	assert_string_equal(s->argv[3], "/bin/sh");
+	assert_string_equal(s->argv[4], "-x");
+	assert_null(s->argv[5]);
+	config_free(c);
+	free(text);
+	free(folder);
 }
 
 static void a_shell_line_is_an_argument_of_sh(void **state)
@@ -365,6 +552,12 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_key_has_its_default),
+		cmocka_unit_test(every_key_of_admission_has_its_field),
+		cmocka_unit_test(allow_and_deny_are_one_list),
+		cmocka_unit_test(lists_that_are_the_same_are_one),
+		cmocka_unit_test(an_object_replaces_the_whole_default),
+		cmocka_unit_test(a_trap_runs_nothing),
+		cmocka_unit_test(the_reader_of_declarations_stands_in_front),
 		cmocka_unit_test(a_shell_line_is_an_argument_of_sh),
 		cmocka_unit_test(h22_the_environment_is_a_list_with_an_order),
 		cmocka_unit_test(a_user_brings_variables_and_groups),

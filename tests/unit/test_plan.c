@@ -14,10 +14,10 @@
 #define ALWAYS                                                                                     \
 	(BIT(STEP_SESSION) | BIT(STEP_STDIN) | BIT(STEP_STDOUT) | BIT(STEP_STDERR) |               \
 		BIT(STEP_SIGNALS) | BIT(STEP_EXEC))
-#define OWN_FILES (BIT(STEP_FILES) | BIT(STEP_PRUNE))
 #define IDENTITY (BIT(STEP_GROUPS) | BIT(STEP_GID) | BIT(STEP_UID))
 
 static const struct limit one_limit[1];
+static const gid_t one_group[] = { 27 };
 
 static const struct {
 	const char *what;
@@ -26,7 +26,7 @@ static const struct {
 	uint32_t more; /* than ALWAYS */
 } cases[] = {
 	{ "the smallest", { .directory = "/", .umask = 022 }, { .umask = 022, .close_range = true },
-		OWN_FILES },
+		BIT(STEP_PRUNE) },
 	{ "a kernel without close_range", { .directory = "/" }, { .close_range = false }, 0 },
 	{ "a raised limit goes back", { .directory = "/" }, { .nofile_raised = true },
 		BIT(STEP_NOFILE) },
@@ -37,12 +37,17 @@ static const struct {
 	{ "a chroot", { .directory = "/", .chroot = "/srv" }, { 0 },
 		BIT(STEP_CHROOT) | BIT(STEP_ROOT) },
 	{ "a directory", { .directory = "/srv" }, { 0 }, BIT(STEP_DIRECTORY) },
-	{ "root becomes somebody", { .directory = "/", .identity.set = true }, { .root = true },
+	{ "root becomes somebody", { .directory = "/", .identity = { .set = true, .uid = 7 } },
+		{ .root = true }, IDENTITY },
+	{ "root stays root and still drops groups", { .directory = "/", .identity.set = true },
+		{ .root = true, .identity = { .groups = one_group, .groups_count = 1 } },
 		IDENTITY },
-	{ "root stays root and still drops groups",
-		{ .directory = "/", .identity = { .set = true, .uid = 0 } }, { .root = true },
-		IDENTITY },
-	{ "an ordinary user stays what he is", { .directory = "/", .identity.set = true }, { 0 }, 0 },
+	{ "root that is this root already changes nothing",
+		{ .directory = "/",
+			.identity = { .set = true, .groups = one_group, .groups_count = 1 } },
+		{ .root = true, .identity = { .groups = one_group, .groups_count = 1 } }, 0 },
+	{ "an ordinary user stays what he is", { .directory = "/", .identity.set = true }, { 0 },
+		0 },
 	{ "no new privileges", { .directory = "/", .no_new_privs = true }, { 0 },
 		BIT(STEP_NO_NEW_PRIVS) },
 };
@@ -51,11 +56,13 @@ static void a_service_needs_these_steps(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < LEN(cases); i++) {
-		uint32_t got = plan_steps(&cases[i].service, &cases[i].host);
+		uint32_t got = plan_steps(&cases[i].service, &cases[i].host, false);
 
 		if (got != (ALWAYS | cases[i].more))
 			fail_msg("%s: %#x instead of %#x", cases[i].what, got,
 				ALWAYS | cases[i].more);
+		assert_int_equal(
+			plan_steps(&cases[i].service, &cases[i].host, true), got | BIT(STEP_FILES));
 	}
 }
 

@@ -17,7 +17,8 @@ static void check_table(const struct key *keys)
 		assert_ptr_equal(schema_find(keys, k->name), k); /* no name is there twice */
 		assert_non_null(k->help);
 		assert_true(strlen(k->help) > 2);
-		if (k->type == KEY_COUNT || k->type == KEY_INT || k->type == KEY_DURATION)
+		if (k->type == KEY_COUNT || k->type == KEY_INT || k->type == KEY_DURATION ||
+			k->type == KEY_SIZE)
 			assert_true(k->min < k->max);
 		if (k->type == KEY_WORD || k->type == KEY_SINK)
 			assert_non_null(k->words);
@@ -54,6 +55,10 @@ static const struct {
 	{ schema_service, "exce", "; did you mean 'exec'?" },
 	{ schema_service, "max_conections", "; did you mean 'max_connections'?" },
 	{ schema_service, "server", "; here it is 'exec'" },
+	{ schema_service, "only_from", "; here it is 'allow'" },
+	{ schema_service, "no_access", "; here it is 'deny'" },
+	{ schema_service, "per_source", "; here it is 'max_per_source'" },
+	{ schema_service, "alow", "; did you mean 'allow'?" },
 	{ schema_service, "includedir", "; here it is 'include', as in [\"services.d/*.json\"]" },
 	{ schema_service, "stop_timeout", "; it belongs to the top level of the file" },
 	{ schema_top, "listen", "; it belongs into a service, or into 'defaults'" },

@@ -1,0 +1,139 @@
+#include "daemon/run/bans.h"
+
+#include "daemon/base/clock.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define BANS_MAX 65536
+
+struct ban {
+	UT_hash_handle hh;
+	struct acl_prefix who; /* the key */
+	struct daemon *daemon;
+	struct event *end; /* owned */
+	uint64_t end_ms;
+};
+
+/* Prefixes are of few lengths, so a look-up tries each length that is in use. */
+struct bans {
+	struct ban *table;
+	uint32_t of_length[ACL_KINDS][129];
+	struct pace full_pace;
+};
+
+static void tell(const char *verb, const struct ban *b, const char *why, uint64_t for_ms)
+{
+	char text[ACL_TEXT_MAX];
+	struct log_line l;
+
+	log_begin(&l, LOG_NOTICE, verb);
+	log_str(&l, "source", acl_format(&b->who, text));
+	log_str(&l, "service", why);
+	if (for_ms)
+		log_num(&l, "for_ms", (int64_t)for_ms);
+	log_end(&l);
+}
+
+static void ban_free(struct ban *b)
+{
+	struct bans *bans = b->daemon->bans;
+
+	bans->of_length[b->who.key.kind][b->who.bits]--;
+	HASH_DEL(bans->table, b);
+	event_free(b->end);
+	free(b);
+}
+
+static void on_end(evutil_socket_t fd, short what, void *arg)
+{
+	struct ban *b = arg;
+
+	(void)fd;
+	(void)what;
+	tell("unban", b, NULL, 0);
+	ban_free(b);
+}
+
+static struct ban *find(const struct bans *bans, const struct acl_prefix *who)
+{
+	struct ban *b;
+
+	HASH_FIND(hh, bans->table, who, sizeof *who, b);
+	return b;
+}
+
+static void set_end(struct ban *b, uint64_t for_ms)
+{
+	struct timeval t = { (time_t)(for_ms / 1000), (suseconds_t)(for_ms % 1000 * 1000) };
+
+	b->end_ms = clock_ms() + for_ms;
+	event_add(b->end, &t);
+}
+
+static bool is_full(struct bans *bans)
+{
+	uint32_t silent;
+
+	if (HASH_COUNT(bans->table) < BANS_MAX)
+		return false;
+	if (pace_take(&bans->full_pace, clock_ms(), &silent))
+		log_say(LOG_ERROR, "error", "the list of bans is full (%d)", BANS_MAX);
+	return true;
+}
+
+void bans_add(struct daemon *d, const struct acl_prefix *who, uint64_t for_ms, const char *why)
+{
+	struct ban *b;
+
+	if (!d->bans)
+		d->bans = mem_new(sizeof *d->bans);
+	b = find(d->bans, who);
+	if (b) {
+		if (clock_ms() + for_ms > b->end_ms)
+			set_end(b, for_ms);
+		return;
+	}
+	if (is_full(d->bans))
+		return;
+	b = mem_new(sizeof *b);
+	b->who = *who;
+	b->daemon = d;
+	b->end = evtimer_new(d->base, on_end, b);
+	set_end(b, for_ms);
+	HASH_ADD(hh, d->bans->table, who, sizeof b->who, b);
+	d->bans->of_length[who->key.kind][who->bits]++;
+	tell("ban", b, why, for_ms);
+}
+
+bool bans_match(const struct daemon *d, const struct acl_key *key, struct acl_prefix *rule)
+{
+	unsigned most = key->kind == ACL_IPV6 ? 128 : 32;
+
+	if (!d->bans || !d->bans->table)
+		return false;
+	for (unsigned bits = 0; bits <= most; bits++) {
+		struct acl_prefix p;
+
+		if (!d->bans->of_length[key->kind][bits])
+			continue;
+		p = acl_source(key, (uint8_t)bits, (uint8_t)bits);
+		if (find(d->bans, &p)) {
+			*rule = p;
+			return true;
+		}
+	}
+	return false;
+}
+
+void bans_free(struct daemon *d)
+{
+	struct ban *b, *next;
+
+	if (!d->bans)
+		return;
+	HASH_ITER (hh, d->bans->table, b, next)
+		ban_free(b);
+	free(d->bans);
+	d->bans = NULL;
+}

@@ -1,0 +1,16 @@
+/* Who is kept out of all services for a while.  Each ban ends by itself; the list is bounded. */
+#ifndef RUN_BANS_H
+#define RUN_BANS_H
+
+#include "daemon/run/state.h"
+
+/* Bans a source; one that is banned already stays so for at least as long.  `why`: the service
+ * whose rule it broke, for the log. */
+void bans_add(struct daemon *d, const struct acl_prefix *who, uint64_t for_ms, const char *why);
+
+/* Is this address banned?  *rule, if so, is what was banned. */
+bool bans_match(const struct daemon *d, const struct acl_key *key, struct acl_prefix *rule);
+
+void bans_free(struct daemon *d);
+
+#endif

@@ -1,0 +1,77 @@
+#include "daemon/run/idle.h"
+
+#include "daemon/base/clock.h"
+#include "daemon/run/deadline.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The bytes are looked at so many times in an idle_timeout, which is how exact it is. */
+#define LOOKS 4
+
+struct watch {
+	struct event *timer;       /* owned */
+	struct addr local, remote; /* as on the wire: a proxied client has others */
+	uint64_t bytes;
+	uint64_t moved_ms;
+};
+
+void idle_open(struct daemon *d)
+{
+	if (d->netlink >= 0)
+		return;
+	d->netlink = tcpinfo_open();
+	if (d->netlink < 0)
+		fatal("idle_timeout needs sock_diag(7) of the kernel: %m");
+}
+
+static void next_look(struct conn *c)
+{
+	uint64_t ms = c->unit->service->idle_timeout_ms / LOOKS + 1;
+	struct timeval t = { (time_t)(ms / 1000), (suseconds_t)(ms % 1000 * 1000) };
+
+	event_add(c->watch->timer, &t);
+}
+
+static void on_look(evutil_socket_t fd, short what, void *arg)
+{
+	struct conn *c = arg;
+	struct watch *w = c->watch;
+	uint64_t now_ms = clock_ms();
+	struct tcpinfo info;
+
+	(void)fd;
+	(void)what;
+	/* A connection that the kernel does not know any more moves no bytes. */
+	if (tcpinfo_find(c->unit->daemon->netlink, &w->local, &w->remote, &info) &&
+		info.bytes_in + info.bytes_out != w->bytes) {
+		w->bytes = info.bytes_in + info.bytes_out;
+		w->moved_ms = now_ms;
+	}
+	if (now_ms - w->moved_ms >= c->unit->service->idle_timeout_ms)
+		deadline_expire(c, "idle_timeout");
+	else
+		next_look(c);
+}
+
+void idle_begin(struct conn *c)
+{
+	struct watch *w = mem_new(sizeof *w);
+
+	w->local = c->ends.local;
+	w->remote = c->ends.remote;
+	w->moved_ms = clock_ms();
+	w->timer = evtimer_new(c->unit->daemon->base, on_look, c);
+	c->watch = w;
+	next_look(c);
+}
+
+void idle_end(struct conn *c)
+{
+	if (!c->watch)
+		return;
+	event_free(c->watch->timer);
+	free(c->watch);
+	c->watch = NULL;
+}

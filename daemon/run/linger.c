@@ -1,0 +1,81 @@
+#include "daemon/run/linger.h"
+
+#include "daemon/base/clock.h"
+#include "daemon/base/fd.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#define SILENCE_MS 2000  /* without a byte from the client */
+#define LONGEST_MS 30000 /* in all */
+#define DISCARD 65536    /* bytes a call */
+#define CALLS 16         /* a wake-up */
+#define MOST 4096        /* at once; more are closed at once */
+
+struct lingering {
+	TAILQ_ENTRY(lingering) all;
+	struct daemon *daemon;
+	struct event event; /* readable, or silence */
+	int fd;
+	uint64_t end_ms;
+	void (*done)(void *context, int fd);
+	void *context;
+};
+
+static void finish(struct lingering *l)
+{
+	TAILQ_REMOVE(&l->daemon->lingers, l, all);
+	l->daemon->lingers_count--;
+	event_del(&l->event);
+	if (l->done)
+		l->done(l->context, l->fd);
+	fd_close(&l->fd);
+	free(l);
+}
+
+/* False: the client has closed, or is gone. */
+static bool discard(int fd)
+{
+	for (int i = 0; i < CALLS; i++) {
+		ssize_t n = recv(fd, NULL, DISCARD, MSG_TRUNC | MSG_DONTWAIT);
+
+		if (n < 0)
+			return errno == EAGAIN || errno == EINTR;
+		if (n == 0)
+			return false;
+	}
+	return true;
+}
+
+static void on_event(evutil_socket_t fd, short what, void *arg)
+{
+	struct lingering *l = arg;
+
+	start_after_wait(l->daemon->starter);
+	if (what & EV_TIMEOUT || !discard((int)fd) || clock_ms() >= l->end_ms)
+		finish(l);
+}
+
+void linger(struct daemon *d, int fd, void (*done)(void *context, int fd), void *context)
+{
+	static const struct timeval silence = { SILENCE_MS / 1000, SILENCE_MS % 1000 * 1000 };
+	struct lingering *l = mem_new(sizeof *l);
+
+	shutdown(fd, SHUT_WR);
+	l->daemon = d;
+	l->fd = fd_high(fd);
+	l->done = done;
+	l->context = context;
+	l->end_ms = clock_ms() + LONGEST_MS;
+	event_assign(&l->event, d->base, l->fd, EV_READ | EV_PERSIST, on_event, l);
+	TAILQ_INSERT_TAIL(&d->lingers, l, all);
+	if (d->lingers_count++ >= MOST || !discard(l->fd) || event_add(&l->event, &silence) < 0)
+		finish(l);
+}
+
+void lingers_end(struct daemon *d)
+{
+	while (!TAILQ_EMPTY(&d->lingers))
+		finish(TAILQ_FIRST(&d->lingers));
+}

@@ -1,0 +1,17 @@
+/* Closing without a reset: the sending side is shut down, then what the client still sends is
+ * thrown away until it closes, for a bounded time.  Were input unread at the close, the kernel
+ * would reset the connection, and the reset can destroy an answer that is still on its way (H44).
+ * Nothing is read: recv(2) with MSG_TRUNC discards in the kernel (invariant 1). */
+#ifndef RUN_LINGER_H
+#define RUN_LINGER_H
+
+#include "daemon/run/state.h"
+
+/* Takes the descriptor.  `done(context)`, unless NULL, is called just before it is closed, at
+ * once or later. */
+void linger(struct daemon *d, int fd, void (*done)(void *context, int fd), void *context);
+
+/* Ends all of them, because superd stops. */
+void lingers_end(struct daemon *d);
+
+#endif

@@ -1,0 +1,145 @@
+/* Two rings of lanes.  A source that has just begun to wait stands in `fresh` and is served
+ * before the others once; then its lane goes round in `rounds`.  (So does fq_codel with flows.)
+ * A polite source, which never has more than one waiting, thus goes first each time. */
+#include "daemon/run/queue.h"
+
+#include "daemon/base/fd.h"
+#include "daemon/run/admit.h"
+#include "daemon/run/conns.h"
+#include "daemon/run/launch.h"
+#include "daemon/run/listener.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+
+struct lane {
+	TAILQ_ENTRY(lane) ring;
+	struct lanes *in;
+	TAILQ_HEAD(, conn) waiting;
+};
+
+void queue_add(struct conn *c)
+{
+	struct unit *u = c->unit;
+	struct lane *lane = c->source->lane;
+
+	if (!lane) {
+		lane = c->source->lane = mem_new(sizeof *lane);
+		TAILQ_INIT(&lane->waiting);
+		lane->in = &u->fresh;
+		TAILQ_INSERT_TAIL(lane->in, lane, ring);
+	}
+	TAILQ_INSERT_TAIL(&lane->waiting, c, waits);
+	c->plan.connection = fd_high(c->plan.connection);
+	u->waiting++;
+	u->daemon->waiting++;
+	c->source->waiting++;
+	sources_touch(u->daemon->sources, c->source);
+}
+
+static struct lane *next_lane(struct unit *u)
+{
+	return TAILQ_EMPTY(&u->fresh) ? TAILQ_FIRST(&u->rounds) : TAILQ_FIRST(&u->fresh);
+}
+
+/* The lane has had its turn. */
+static void move_on(struct unit *u, struct source *source)
+{
+	struct lane *lane = source->lane;
+
+	TAILQ_REMOVE(lane->in, lane, ring);
+	if (TAILQ_EMPTY(&lane->waiting)) {
+		source->lane = NULL;
+		free(lane);
+		return;
+	}
+	lane->in = &u->rounds;
+	TAILQ_INSERT_TAIL(lane->in, lane, ring);
+}
+
+static struct conn *take(struct unit *u)
+{
+	struct lane *lane = next_lane(u);
+	struct conn *c;
+
+	if (!lane)
+		return NULL;
+	c = TAILQ_FIRST(&lane->waiting);
+	TAILQ_REMOVE(&lane->waiting, c, waits);
+	u->waiting--;
+	u->daemon->waiting--;
+	c->source->waiting--;
+	move_on(u, c->source);
+	return c;
+}
+
+/* A client that gave up while it waited.  One that only said that it will send no more (a
+ * half-close) is still there (H30). */
+static bool is_gone(const struct conn *c)
+{
+	struct pollfd p = { .fd = c->plan.connection };
+
+	return poll(&p, 1, 0) == 1 && p.revents & (POLLHUP | POLLERR);
+}
+
+static void refuse_waiting(struct conn *c, enum reason reason)
+{
+	struct arrival a;
+
+	arrival_init(&a, c->unit, &c->ends);
+	a.source = c->source;
+	admit_refused(&a, reason, &c->ends.remote);
+	conn_refuse(c);
+}
+
+/* A start copies descriptors up to the connection's number, so it should be low again. */
+static void lower(struct conn *c)
+{
+	int low = fcntl(c->plan.connection, F_DUPFD_CLOEXEC, 0);
+
+	if (low < 0)
+		return;
+	fd_close(&c->plan.connection);
+	c->plan.connection = low;
+}
+
+void queue_serve(struct unit *u)
+{
+	while (u->waiting && admit_place(u)) {
+		struct conn *c;
+
+		if (launch_prepare(u) < 0) {
+			listeners_retry(u->daemon);
+			return;
+		}
+		c = take(u);
+		if (is_gone(c)) {
+			refuse_waiting(c, REASON_GONE);
+			continue;
+		}
+		lower(c);
+		if (launch(c) != 0) {
+			listeners_retry(u->daemon);
+			return;
+		}
+	}
+}
+
+void queue_serve_all(struct unit *u)
+{
+	struct daemon *d = u->daemon;
+
+	queue_serve(u);
+	if (d->config->max_connections)
+		for (size_t i = 0; d->waiting && i < d->units_count; i++)
+			queue_serve(&d->units[(u->number + 1 + i) % d->units_count]);
+}
+
+void queue_refuse_all(struct unit *u)
+{
+	struct conn *c;
+
+	while ((c = take(u)))
+		refuse_waiting(c, REASON_STOP);
+}

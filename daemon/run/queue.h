@@ -1,0 +1,22 @@
+/* The fair queue of a full service: a bounded number of accepted connections that wait, each
+ * source in a lane of its own, and the lanes take turns.  So one source with five hundred waiting
+ * connections delays another by one handler and not by five hundred. */
+#ifndef RUN_QUEUE_H
+#define RUN_QUEUE_H
+
+#include "daemon/run/state.h"
+
+/* Puts a connection (with c->source set) at the end of its source's lane. */
+void queue_add(struct conn *c);
+
+/* Starts handlers for those whose turn it is, as long as there are places. */
+void queue_serve(struct unit *u);
+
+/* The same for the service that has got a place; and where the limit of all services together is
+ * what they wait for, for the others. */
+void queue_serve_all(struct unit *u);
+
+/* Refuses all that wait, because superd stops. */
+void queue_refuse_all(struct unit *u);
+
+#endif

@@ -1,0 +1,18 @@
+#include "daemon/run/refuse.h"
+
+#include "daemon/run/linger.h"
+
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+void refuse(struct unit *u, int fd)
+{
+	const char *message = u->service->reject_message;
+
+	/* A fresh socket takes a short message at once; if it does not, the client has gone. */
+	if (message && send(fd, message, strlen(message), MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
+		linger(u->daemon, fd, NULL, NULL);
+	else
+		close(fd);
+}
