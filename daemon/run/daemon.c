@@ -25,6 +25,7 @@
 #include <sys/random.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define LOG_RETRY_MS 100
@@ -36,15 +37,22 @@
  * child that still shares our memory cannot run one; and every disposition is the default, which
  * is what a handler should inherit (H14). */
 
+/* Whatever our parent ignored.  The system call, because libc keeps two signals to itself. */
+static void default_signals(void)
+{
+	static const char kernel_sigaction[64]; /* zero is SIG_DFL without flags, on every machine */
+
+	for (int n = 1; n <= SIGRTMAX; n++)
+		syscall(SYS_rt_sigaction, n, kernel_sigaction, NULL, 8);
+}
+
 static int open_signals(void)
 {
 	static const int ours[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGCHLD };
 	sigset_t read_here, blocked;
 	int fd;
 
-	for (int n = 1; n < NSIG; n++)
-		if (n != SIGKILL && n != SIGSTOP)
-			signal(n, SIG_DFL);
+	default_signals();
 	sigemptyset(&read_here);
 	for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++)
 		sigaddset(&read_here, ours[i]);

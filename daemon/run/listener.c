@@ -122,7 +122,11 @@ static bool tell_suspend(struct pace *pace, const char *service, const char *rea
 
 void listeners_tell_full(struct unit *u)
 {
-	if (tell_suspend(&u->pace, u->service->name, "max_connections"))
+	uint32_t most = u->service->max_connections;
+	const char *reason = most && u->live >= most ? "max_connections"
+						     : "max_connections of all services";
+
+	if (tell_suspend(&u->pace, u->service->name, reason))
 		u->told_full = true;
 }
 
@@ -184,8 +188,7 @@ static bool accept_one(struct listener *l)
 		wait_in(l, &u->full);
 		return false;
 	case ROOM_TOTAL_FULL:
-		tell_suspend(&u->daemon->shortage_pace, u->service->name,
-			"max_connections of all services");
+		listeners_tell_full(u);
 		wait_in(l, &u->daemon->full);
 		return false;
 	}
