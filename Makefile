@@ -98,7 +98,16 @@ all: progs handlers ## build the daemon and the handlers
 progs: $(PROGS)
 handlers: $(HANDLERS)
 
-$(B)/%.o: %.c Makefile
+# All that shapes an object, so that another PREFIX or other flags build it anew.
+SETTINGS = $(CC) $(D_CFLAGS) $(D_LDFLAGS) $(HCC) $(H_CFLAGS) $(H_STATIC)
+$(B)/settings: FORCE
+	@mkdir -p $(@D)
+	$(file >$@.new,$(SETTINGS))
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+.PHONY: FORCE
+FORCE:
+
+$(B)/%.o: %.c $(B)/settings
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(D_CFLAGS) -c -o $@ $<
@@ -111,7 +120,7 @@ $(PROGS): $(B)/%: $(B)/daemon/%.o $(LIB)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(D_LDFLAGS) -o $@ $^ $(DEP_LIBS)
 
-$(B)/static/%.o: %.c Makefile
+$(B)/static/%.o: %.c $(B)/settings
 	@mkdir -p $(@D)
 	$(call say,HCC,$<)
 	$(Q)$(HCC) $(H_CFLAGS) -c -o $@ $<
@@ -187,7 +196,7 @@ check-all: layers man-lint
 layers: ## the rule of the layers: base < model < os < config < run
 	sh tests/layers.sh
 
-$(B)/unit/%: tests/unit/%.c $(LIB) $(TLIB) Makefile
+$(B)/unit/%: tests/unit/%.c $(LIB) $(TLIB) $(B)/settings
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(D_CFLAGS) -MF $@.d -o $@ $< $(LIB) $(TLIB) $(D_LDFLAGS) $(DEP_LIBS) -lcmocka
@@ -196,7 +205,7 @@ tests: $(UNITS) $(REPLAYS)
 unit: $(UNITS) ## unit tests of this flavour
 	@set -e; for t in $(UNITS); do $$t; done
 
-$(B)/replay/%: tests/fuzz/%.c tests/fuzz/replay.c $(LIB) $(TLIB) Makefile
+$(B)/replay/%: tests/fuzz/%.c tests/fuzz/replay.c $(LIB) $(TLIB) $(B)/settings
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(D_CFLAGS) -MF $@.d -o $@ $< tests/fuzz/replay.c $(LIB) $(TLIB) $(D_LDFLAGS) $(DEP_LIBS)
@@ -240,10 +249,12 @@ bench-peers: ## fetch and build the peers to compare with, into build/peers
 lint: deps-lint man-lint layers ## clang-tidy, cppcheck, shellcheck, mandoc, layers, format
 	clang-format --dry-run -Werror $$(git ls-files '*.c' '*.h')
 	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr --suppress=missingIncludeSystem \
-		--enable=warning,portability,performance -I. $(DEFS) daemon handlers
+		--enable=warning,portability,performance --library=gnu --include=/usr/include/uthash.h \
+		-D'TAILQ_HEAD(n,t)=struct n { struct t *f; struct t **l; }' \
+		--suppress='*:/usr/include/*' -I. $(DEFS) -DSUPERD_DATA_DIR='""' daemon handlers
 	clang-tidy --quiet $(LIB_SRC) $(PROG_SRC) $(HANDLER_SRC) $(HCOMMON_SRC) -- -std=gnu11 $(DEFS) $(DEP_CFLAGS) -I. \
 		-DSUPERD_DATA_DIR='""'
-	shellcheck -s sh tests/layers.sh tests/bench/peers.sh
+	shellcheck -S warning -s sh tests/layers.sh tests/bench/peers.sh
 	shellcheck .ci/run
 
 man-lint:

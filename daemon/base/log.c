@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define TAIL	  4  /* kept at the end of a line: quote, brace, newline */
+#define TAIL 4       /* kept at the end of a line: quote, brace, newline */
 #define FIELD_MIN 32 /* a field that has not even this much room is left out */
 
 static struct log_options options = { .target = LOG_STDERR, .level = LOG_NOTICE };

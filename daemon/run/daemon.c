@@ -40,7 +40,8 @@
 /* Whatever our parent ignored.  The system call, because libc keeps two signals to itself. */
 static void default_signals(void)
 {
-	static const char kernel_sigaction[64]; /* zero is SIG_DFL without flags, on every machine */
+	static const char
+		kernel_sigaction[64]; /* zero is SIG_DFL without flags, on every machine */
 
 	for (int n = 1; n <= SIGRTMAX; n++)
 		syscall(SYS_rt_sigaction, n, kernel_sigaction, NULL, 8);

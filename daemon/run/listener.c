@@ -123,8 +123,8 @@ static bool tell_suspend(struct pace *pace, const char *service, const char *rea
 void listeners_tell_full(struct unit *u)
 {
 	uint32_t most = u->service->max_connections;
-	const char *reason = most && u->live >= most ? "max_connections"
-						     : "max_connections of all services";
+	const char *reason =
+		most && u->live >= most ? "max_connections" : "max_connections of all services";
 
 	if (tell_suspend(&u->pace, u->service->name, reason))
 		u->told_full = true;

@@ -1,7 +1,7 @@
 /* Whether a file would run, and why not (H18). */
+#include "daemon/os/accounts.h"
 #include "daemon/os/binfmt.h"
 #include "daemon/os/executable.h"
-#include "daemon/os/accounts.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -128,7 +128,8 @@ static void every_byte_makes_valid_json(void **state)
 
 static void a_line_that_is_too_long_ends_whole(void **state)
 {
-	static const char *const units[] = { "x", "\xff", "\n", "\"", "\xc3\xa9", "\xf0\x9f\x90\xa7" };
+	static const char *const units[] = { "x", "\xff", "\n", "\"", "\xc3\xa9",
+		"\xf0\x9f\x90\xa7" };
 
 	(void)state;
 	for (size_t u = 0; u < LEN(units); u++)

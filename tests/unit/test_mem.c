@@ -16,7 +16,8 @@
 #define LEN(a) (sizeof(a) / sizeof((a)[0]))
 
 /* Around the size of an arena's block, and beyond. */
-static const size_t sizes[] = { 0, 1, 7, 8, 15, 16, 17, 4096, 16383, 16384, 16385, 100000, 1 << 20 };
+static const size_t sizes[] = { 0, 1, 7, 8, 15, 16, 17, 4096, 16383, 16384, 16385, 100000,
+	1 << 20 };
 
 static void all_bytes_are_zero(const unsigned char *p, size_t n)
 {
