@@ -101,8 +101,7 @@ handlers: $(HANDLERS)
 # All that shapes an object, so that another PREFIX or other flags build it anew.
 SETTINGS = $(CC) $(D_CFLAGS) $(D_LDFLAGS) $(HCC) $(H_CFLAGS) $(H_STATIC)
 $(B)/settings: FORCE
-	@mkdir -p $(@D)
-	$(file >$@.new,$(SETTINGS))
+	$(shell mkdir -p $(@D))$(file >$@.new,$(SETTINGS))
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 .PHONY: FORCE
 FORCE:
