@@ -222,7 +222,7 @@ static int send_file(struct site *s, int fd, const struct stat *st)
 /* One request that has been read; status: what conn thinks of it.  0, or -1 with errno. */
 static int answer(struct site *s, int status)
 {
-	struct stat st;
+	struct stat st = { 0 };
 	int fd = -1, result;
 
 	if (status == 0 && s->request.method == HTTP_UNKNOWN)

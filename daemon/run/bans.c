@@ -65,7 +65,7 @@ static struct ban *find(const struct bans *bans, const struct acl_prefix *who)
 
 static void set_end(struct ban *b, uint64_t for_ms)
 {
-	struct timeval t = { (time_t)(for_ms / 1000), (suseconds_t)(for_ms % 1000 * 1000) };
+	struct timeval t = clock_span(for_ms);
 
 	b->end_ms = clock_ms() + for_ms;
 	event_add(b->end, &t);

@@ -186,7 +186,7 @@ static void on_young_timer(evutil_socket_t fd, short what, void *arg);
 
 static void set_timer(struct daemon *d)
 {
-	static const struct timeval t = { 0, YOUNG_MS * 1000 };
+	const struct timeval t = clock_span(YOUNG_MS);
 
 	if (!d->young_timer)
 		d->young_timer = evtimer_new(d->base, on_young_timer, d);

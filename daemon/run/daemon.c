@@ -1,5 +1,6 @@
 #include "daemon/run/daemon.h"
 
+#include "daemon/base/clock.h"
 #include "daemon/base/fd.h"
 #include "daemon/os/accounts.h"
 #include "daemon/os/limits.h"
@@ -263,7 +264,7 @@ static void on_log_timer(evutil_socket_t fd, short what, void *arg)
 
 static void before_wait(struct daemon *d)
 {
-	const struct timeval soon = { 0, LOG_RETRY_MS * 1000 };
+	const struct timeval soon = clock_span(LOG_RETRY_MS);
 
 	if (!log_flush() && !evtimer_pending(d->log_timer, NULL))
 		event_add(d->log_timer, &soon);

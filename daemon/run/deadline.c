@@ -13,11 +13,6 @@ static void kill_group(pid_t pid, int signal)
 		kill(pid, signal);
 }
 
-static struct timeval timeval_of(uint64_t ms)
-{
-	return (struct timeval){ (time_t)(ms / 1000), (suseconds_t)(ms % 1000 * 1000) };
-}
-
 static void on_grace_over(evutil_socket_t fd, short what, void *arg)
 {
 	struct conn *c = arg;
@@ -29,7 +24,7 @@ static void on_grace_over(evutil_socket_t fd, short what, void *arg)
 
 void deadline_end(struct conn *c)
 {
-	struct timeval grace = timeval_of(c->unit->service->kill_grace_ms);
+	struct timeval grace = clock_span(c->unit->service->kill_grace_ms);
 
 	if (c->kill)
 		return;
@@ -66,7 +61,7 @@ void deadline_begin(struct conn *c)
 	const struct service *s = c->unit->service;
 
 	if (s->timeout_ms) {
-		struct timeval t = timeval_of(s->timeout_ms);
+		struct timeval t = clock_span(s->timeout_ms);
 
 		c->timeout = evtimer_new(c->unit->daemon->base, on_timeout, c);
 		event_add(c->timeout, &t);

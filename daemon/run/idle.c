@@ -29,7 +29,7 @@ void idle_open(struct daemon *d)
 static void next_look(struct conn *c)
 {
 	uint64_t ms = c->unit->service->idle_timeout_ms / LOOKS + 1;
-	struct timeval t = { (time_t)(ms / 1000), (suseconds_t)(ms % 1000 * 1000) };
+	struct timeval t = clock_span(ms);
 
 	event_add(c->watch->timer, &t);
 }

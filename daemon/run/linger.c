@@ -59,7 +59,7 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
 
 void linger(struct daemon *d, int fd, void (*done)(void *context, int fd), void *context)
 {
-	static const struct timeval silence = { SILENCE_MS / 1000, SILENCE_MS % 1000 * 1000 };
+	const struct timeval silence = clock_span(SILENCE_MS);
 	struct lingering *l = mem_new(sizeof *l);
 
 	shutdown(fd, SHUT_WR);

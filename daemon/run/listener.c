@@ -98,7 +98,7 @@ static void shortage_over(evutil_socket_t fd, short what, void *arg)
 
 void listeners_retry(struct daemon *d)
 {
-	const struct timeval later = { 0, SHORTAGE_MS * 1000 };
+	const struct timeval later = clock_span(SHORTAGE_MS);
 
 	event_add(d->shortage_timer, &later);
 }
@@ -267,7 +267,7 @@ static void retry_later(struct listener *l)
 	l->retry_ms = l->retry_ms == 0 ? RETRY_FIRST_MS : l->retry_ms * 2;
 	if (l->retry_ms > RETRY_LAST_MS)
 		l->retry_ms = RETRY_LAST_MS;
-	later = (struct timeval){ l->retry_ms / 1000, l->retry_ms % 1000 * 1000 };
+	later = clock_span(l->retry_ms);
 	if (!l->retry)
 		l->retry = evtimer_new(l->unit->daemon->base, on_retry, l);
 	event_add(l->retry, &later);

@@ -16,7 +16,7 @@
 struct lane {
 	TAILQ_ENTRY(lane) ring;
 	struct lanes *in;
-	TAILQ_HEAD(, conn) waiting;
+	TAILQ_HEAD(waiters, conn) waiting;
 };
 
 void queue_add(struct conn *c)

@@ -1,5 +1,6 @@
 #include "daemon/run/stop.h"
 
+#include "daemon/base/clock.h"
 #include "daemon/run/deadline.h"
 #include "daemon/run/leftover.h"
 #include "daemon/run/linger.h"
@@ -26,7 +27,7 @@ static void on_phase_over(evutil_socket_t fd, short what, void *arg);
 
 static void set_timer(struct daemon *d, uint64_t ms)
 {
-	struct timeval t = { (time_t)(ms / 1000), (suseconds_t)(ms % 1000 * 1000) };
+	struct timeval t = clock_span(ms);
 
 	if (!d->phase_timer)
 		d->phase_timer = evtimer_new(d->base, on_phase_over, d);

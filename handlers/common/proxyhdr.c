@@ -227,7 +227,7 @@ static void read_tls(struct proxyhdr *h, struct proxyhdr_text value)
 		h->why = h->tls_told ? "the same element twice" : "a short word on TLS";
 		return;
 	}
-	client = value.at[0];
+	client = (unsigned char)value.at[0];
 	h->tls_told = true;
 	h->tls = client & CLIENT_SSL;
 	h->tls_verified = h->tls && client & (CLIENT_CERT_CONN | CLIENT_CERT_SESS) &&
