@@ -10,6 +10,11 @@ static bool reached(uint32_t count, uint32_t limit)
 	return limit && count >= limit;
 }
 
+static uint32_t holds(const struct source *s)
+{
+	return s->live + s->waiting;
+}
+
 bool admit_place(const struct unit *u)
 {
 	return !reached(u->live, u->service->max_connections) &&
@@ -95,7 +100,7 @@ enum reason admit(struct arrival *a)
 	if (s->reject_when_full && !a->declared && !admit_place(u))
 		return REASON_FULL;
 	now_us = clock_us();
-	if (s->max_per_source && arrival_source(a)->live + a->source->waiting >= s->max_per_source)
+	if (s->max_per_source && holds(arrival_source(a)) >= s->max_per_source)
 		return REASON_PER_SOURCE;
 	if (s->rate_per_source.interval_us &&
 		!bucket_take(&arrival_source(a)->bucket, &s->rate_per_source, now_us))
