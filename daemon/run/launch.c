@@ -122,6 +122,13 @@ static void tell_failed(const struct conn *c, const char *call, int error)
 	log_end(&l);
 }
 
+static int open_declaration(struct conn *c)
+{
+	if (declare_open(c) == 0)
+		return 0;
+	return errno == EMFILE && reserve_release(c->unit->daemon) ? declare_open(c) : -1;
+}
+
 /* The exit status in the ledger of a handler that never was. */
 #define NOT_STARTED (126 << 8)
 
@@ -135,7 +142,7 @@ static int open_extras(struct conn *c)
 		return -1;
 	}
 	make_plan(c, error);
-	if (c->unit->service->proxied && declare_open(c) < 0) {
+	if (c->unit->service->proxied && open_declaration(c) < 0) {
 		tell_failed(c, "socketpair", errno);
 		if (error != c->plan.connection)
 			close(error);
