@@ -1,6 +1,7 @@
 /* Two rings of lanes.  A source that has just begun to wait stands in `fresh` and is served
  * before the others once; then its lane goes round in `rounds`.  (So does fq_codel with flows.)
- * A polite source, which never has more than one waiting, thus goes first each time. */
+ * A polite source, which never has more than one waiting, thus goes first; but only every second
+ * turn, so that sources which are always fresh do not starve the others. */
 #include "daemon/run/queue.h"
 
 #include "daemon/base/fd.h"
@@ -40,7 +41,10 @@ void queue_add(struct conn *c)
 
 static struct lane *next_lane(struct unit *u)
 {
-	return TAILQ_EMPTY(&u->fresh) ? TAILQ_FIRST(&u->rounds) : TAILQ_FIRST(&u->fresh);
+	bool fresh = !TAILQ_EMPTY(&u->fresh) && (!u->fresh_had_turn || TAILQ_EMPTY(&u->rounds));
+
+	u->fresh_had_turn = fresh;
+	return fresh ? TAILQ_FIRST(&u->fresh) : TAILQ_FIRST(&u->rounds);
 }
 
 /* The lane has had its turn. */
@@ -104,36 +108,51 @@ static void lower(struct conn *c)
 	c->plan.connection = low;
 }
 
+/* True if one that waited has been taken; false as well if something is short. */
+static bool serve_one(struct unit *u)
+{
+	struct conn *c;
+
+	if (!u->waiting || !admit_place(u))
+		return false;
+	if (launch_prepare(u) < 0) {
+		listeners_retry(u->daemon);
+		return false;
+	}
+	c = take(u);
+	if (is_gone(c)) {
+		refuse_waiting(c, REASON_GONE);
+		return true;
+	}
+	lower(c);
+	if (launch(c) != 0) {
+		listeners_retry(u->daemon);
+		return false;
+	}
+	return true;
+}
+
 void queue_serve(struct unit *u)
 {
-	while (u->waiting && admit_place(u)) {
-		struct conn *c;
+	while (serve_one(u))
+		;
+}
 
-		if (launch_prepare(u) < 0) {
-			listeners_retry(u->daemon);
-			return;
-		}
-		c = take(u);
-		if (is_gone(c)) {
-			refuse_waiting(c, REASON_GONE);
-			continue;
-		}
-		lower(c);
-		if (launch(c) != 0) {
-			listeners_retry(u->daemon);
-			return;
-		}
-	}
+/* Services take turns, or one that is never idle would keep the places of all for itself. */
+static void serve_in_turns(struct daemon *d)
+{
+	size_t idle = 0;
+
+	while (d->waiting && idle < d->units_count)
+		idle = serve_one(&d->units[d->turn++ % d->units_count]) ? 0 : idle + 1;
 }
 
 void queue_serve_all(struct unit *u)
 {
-	struct daemon *d = u->daemon;
-
-	queue_serve(u);
-	if (d->config->max_connections)
-		for (size_t i = 0; d->waiting && i < d->units_count; i++)
-			queue_serve(&d->units[(u->number + 1 + i) % d->units_count]);
+	if (u->daemon->config->max_connections)
+		serve_in_turns(u->daemon);
+	else
+		queue_serve(u);
 }
 
 void queue_refuse_all(struct unit *u)

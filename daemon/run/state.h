@@ -69,6 +69,7 @@ struct unit {
 	uint32_t waiting, live, lingering;
 	struct bucket bucket;
 	struct lanes fresh, rounds; /* of the fair queue */
+	bool fresh_had_turn;
 	struct waitlist full;
 	struct pace pace, refused_pace;
 	bool told_full; /* its suspension is in the log, so its resumption will be */
@@ -88,6 +89,7 @@ struct conn {
 	struct capture
 		*capture;      /* owned until the handler exits; NULL: its stderr goes elsewhere */
 	struct event *kill;    /* owned; set once the handler has been told to stop */
+	uint64_t kill_at_ms;   /* then: when its grace is over */
 	struct event *timeout; /* owned */
 	struct watch *watch;   /* owned; of idle_timeout */
 	struct declaration *declaration; /* owned; of a proxied connection until it is declared */
@@ -127,6 +129,7 @@ struct daemon {
 
 	struct conn *conns; /* uthash by pid */
 	uint32_t live, waiting;
+	size_t turn; /* the unit that is next where all share a limit */
 	size_t listeners_open;
 	uint64_t next_conn;
 	struct capture *spare_capture; /* opened before it is needed, see capture.h */

@@ -294,6 +294,41 @@ def test_the_limit_of_all_services_is_shared_fairly(superd):
     assert other.read(1) == b"y"
 
 
+def test_where_all_share_a_limit_a_busy_service_does_not_keep_the_places(superd):
+    d = superd({"max_connections": 1, "services": {
+        "busy": shell("sleep 0.1; echo done", queue=200), "calm": echo()}})
+    for _ in range(100):
+        d.connect("busy")
+    begin = time.monotonic()
+    d.answers("calm", within=8)
+    assert time.monotonic() - begin < 5, "100 of the other would take 10 s"
+    for c in d.clients:
+        c.close()
+
+
+def test_sources_that_are_always_fresh_do_not_starve_one_with_two_waiting(superd):
+    """Each of six comes again as soon as it has been served, so that one of them is always fresh."""
+    d = superd({"services": {"a": shell("sleep 0.05; echo done", max_connections=1)}})
+    over = threading.Event()
+
+    def come_again(i):
+        while not over.is_set():
+            with d.connect("a", source=(f"127.0.1.{i}", 0)) as c:
+                c.read_all()
+    threads = [threading.Thread(target=come_again, args=(i,)) for i in range(1, 7)]
+    for t in threads:
+        t.start()
+    two = [d.connect("a", source=("127.0.0.2", 0)) for _ in range(2)]
+    begin = time.monotonic()
+    try:
+        assert [c.read_all(10) for c in two] == [b"done\n"] * 2
+        assert time.monotonic() - begin < 5
+    finally:
+        over.set()
+        for t in threads:
+            t.join()
+
+
 # ---------------------------------------------------------------- bans
 
 
