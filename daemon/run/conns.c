@@ -208,7 +208,7 @@ static void end_handler(struct conn *c, int wait_status, const struct rusage *us
 	c->capture = NULL;
 	if (c->pid) {
 		HASH_DEL(d->conns, c);
-		leftover_watch(d, c->pid);
+		leftover_watch(d, c->pid, c->kill_at_ms);
 	}
 	leave(c);
 }

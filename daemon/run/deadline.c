@@ -30,6 +30,7 @@ void deadline_end(struct conn *c)
 		return;
 	c->kill = evtimer_new(c->unit->daemon->base, on_grace_over, c);
 	event_add(c->kill, &grace);
+	c->kill_at_ms = clock_ms() + c->unit->service->kill_grace_ms;
 	kill_group(c->pid, SIGTERM);
 	/* One that is stopped would not hear it. */
 	kill_group(c->pid, SIGCONT);

@@ -1,5 +1,7 @@
 #include "daemon/run/leftover.h"
 
+#include "daemon/base/clock.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -8,6 +10,7 @@
 struct leftover {
 	struct leftover *next;
 	pid_t group;
+	struct event *kill; /* owned; NULL: it may stay */
 };
 
 void leftover_adopt(void)
@@ -21,7 +24,33 @@ static bool is_empty(pid_t group)
 	return kill(-group, 0) < 0 && errno == ESRCH;
 }
 
-void leftover_watch(struct daemon *d, pid_t group)
+static void leftover_free(struct leftover *l)
+{
+	if (l->kill)
+		event_free(l->kill);
+	free(l);
+}
+
+/* The group cannot be somebody else's: leftover_check forgets it when its last one is reaped. */
+static void on_grace_over(evutil_socket_t fd, short what, void *arg)
+{
+	struct leftover *l = arg;
+
+	(void)fd;
+	(void)what;
+	kill(-l->group, SIGKILL);
+}
+
+static void kill_at(struct daemon *d, struct leftover *l, uint64_t at_ms)
+{
+	uint64_t now_ms = clock_ms();
+	struct timeval left = clock_span(at_ms > now_ms ? at_ms - now_ms : 0);
+
+	l->kill = evtimer_new(d->base, on_grace_over, l);
+	event_add(l->kill, &left);
+}
+
+void leftover_watch(struct daemon *d, pid_t group, uint64_t kill_at_ms)
 {
 	struct leftover *l;
 
@@ -31,6 +60,8 @@ void leftover_watch(struct daemon *d, pid_t group)
 	l->group = group;
 	l->next = d->leftovers;
 	d->leftovers = l;
+	if (kill_at_ms)
+		kill_at(d, l, kill_at_ms);
 }
 
 void leftover_check(struct daemon *d)
@@ -42,7 +73,7 @@ void leftover_check(struct daemon *d)
 
 		if (is_empty(l->group)) {
 			*link = l->next;
-			free(l);
+			leftover_free(l);
 		} else {
 			link = &l->next;
 		}
@@ -63,6 +94,6 @@ void leftovers_free(struct daemon *d)
 		struct leftover *l = d->leftovers;
 
 		d->leftovers = l->next;
-		free(l);
+		leftover_free(l);
 	}
 }

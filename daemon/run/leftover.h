@@ -8,8 +8,9 @@
 /* Makes superd the parent of its handlers' orphans, so that it learns of their end. */
 void leftover_adopt(void);
 
-/* A handler was reaped: remembers its process group if somebody is still in it. */
-void leftover_watch(struct daemon *d, pid_t group);
+/* A handler was reaped: remembers its process group if somebody is still in it.  Had it been told
+ * to stop, the rest of its group is killed at that time; 0: it was not. */
+void leftover_watch(struct daemon *d, pid_t group, uint64_t kill_at_ms);
 
 /* Some orphan was reaped: forgets the groups that are empty now, before their number can be
  * used again for somebody else. */

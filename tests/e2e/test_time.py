@@ -32,6 +32,15 @@ def test_h29_a_timeout_ends_the_whole_process_group(superd):
     eventually(lambda: not d.left(), "nothing is left", 5)
 
 
+def test_h29_who_outlives_its_leader_is_killed_after_the_grace_too(superd):
+    d = superd({"services": {"a": shell("(trap '' TERM; sleep 1000; sleep 1000) & wait", timeout="300ms",
+                                        kill_grace="300ms")}})
+    with d.connect("a") as c:
+        assert c.read_all(5) == b"", "the one that is left holds the connection"
+    assert d.wait_for("close")["signal"] == "TERM"
+    eventually(lambda: not d.left(), "nothing is left", 5)
+
+
 IDLERS = {
     "reads": "exec cat",
     "neither": "exec sleep 1000",
