@@ -9,6 +9,9 @@
  *   spawn     posix_spawn
  *   clonevm   clone(CLONE_VM), the parent goes on at once; a stack for each child until the
  *             kernel clears its tid at the exec
+ *   session   the same, and the child calls setsid first: a session of its own is part of what
+ *             superd promises, and dear where the kernel groups tasks by session
+ *             (CONFIG_SCHED_AUTOGROUP)
  *   clonevf   clone(CLONE_VM|CLONE_VFORK) */
 #include <arpa/inet.h>
 #include <sched.h>
@@ -67,6 +70,12 @@ static int on_own_stack(void *slot)
 	return 0;
 }
 
+static int in_own_session(void *slot)
+{
+	call(SYS_setsid, 0, 0, 0);
+	return on_own_stack(slot);
+}
+
 static void answer(int fd)
 {
 	char line[512];
@@ -113,15 +122,25 @@ static struct slot *free_slot(void)
 		}
 }
 
-static void start_clonevm(int fd)
+static void start_in_slot(int fd, int (*child)(void *slot))
 {
 	struct slot *s = free_slot();
 
 	s->fd = fd;
 	s->tid = 1;
-	if (clone(on_own_stack, s->stack + STACK, CLONE_VM | CLONE_CHILD_CLEARTID | SIGCHLD, s,
-		    NULL, NULL, (void *)&s->tid) < 0)
+	if (clone(child, s->stack + STACK, CLONE_VM | CLONE_CHILD_CLEARTID | SIGCHLD, s, NULL, NULL,
+		    (void *)&s->tid) < 0)
 		die("clone");
+}
+
+static void start_clonevm(int fd)
+{
+	start_in_slot(fd, on_own_stack);
+}
+
+static void start_session(int fd)
+{
+	start_in_slot(fd, in_own_session);
 }
 
 static void start_clonevf(int fd)
@@ -140,6 +159,7 @@ static const struct {
 	{ "vfork", start_vfork },
 	{ "spawn", start_spawn },
 	{ "clonevm", start_clonevm },
+	{ "session", start_session },
 	{ "clonevf", start_clonevf },
 };
 

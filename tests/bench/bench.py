@@ -13,6 +13,7 @@ started here is ended here, by its pid.
     memory    superd with 2 to 500 MB of resident memory
     idle      resident memory with one service, and for each further port
     startup   the shipped handlers beside the cheapest
+    admission superd with 100,000 rules and limits by source, and how fast it refuses
 """
 import argparse
 import glob
@@ -48,6 +49,7 @@ class Server:
 
     bare = False
     half_close = True
+    refuses = False
 
     def __init__(self, name, command, program=None, env=None):
         self.name, self.command, self.env = name, command, env or {}
@@ -67,7 +69,7 @@ class Server:
             argv, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
             env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", **self.env}, start_new_session=True)
         begin = time.monotonic()
-        while not ping(port):
+        while not ping(port, self.refuses):
             if time.monotonic() - begin > 60 or self.process.poll() is not None:
                 self.stop()
                 raise RuntimeError(f"{self.name} does not serve: {argv}")
@@ -101,9 +103,11 @@ class Server:
         self.log.close()
 
 
-def ping(port):
+def ping(port, refuses=False):
     try:
         with socket.create_connection(("127.0.0.1", port), 1) as s:
+            if refuses:
+                return s.recv(64) == b""
             s.sendall(b"ping\n")
             return s.recv(64) == b"ping\n"
     except OSError:
@@ -130,8 +134,8 @@ def superd(name="superd", env=None, listen=lambda port: f"127.0.0.1:{port}", **k
                   SUPERD, env)
 
 
-def bare(how):
-    server = Server(f"bare {how}", lambda port, folder: [f"{BUILD}/bare", how, str(port), CHEAP],
+def bare(how, name=None):
+    server = Server(f"bare {name or how}", lambda port, folder: [f"{BUILD}/bare", how, str(port), CHEAP],
                     f"{BUILD}/bare")
     server.bare = True
     return server
@@ -225,7 +229,7 @@ def build():
 
 def load(server, clients, seconds):
     argv = [f"{BUILD}/load", "-w", "0.3", *([] if server.half_close else ["-k"]),
-            str(server.port), str(clients), str(seconds)]
+            *(["-r"] if server.refuses else []), str(server.port), str(clients), str(seconds)]
     return json.loads(subprocess.run(argv, stdout=subprocess.PIPE, check=True, timeout=seconds + 60).stdout)
 
 
@@ -279,7 +283,8 @@ def print_table(slices):
 # ---------------------------------------------------------------- tables
 
 def table_main(options):
-    servers = [superd()] + [bare(how) for how in ("clonevm", "clonevf", "vfork", "fork", "spawn")] + peers()
+    servers = [superd()] + [bare(how) for how in ("clonevm", "clonevf", "vfork", "fork", "spawn")] + [
+        bare("session", "clonevm + setsid")] + peers()
     servers = [s for s in servers if s.available() and re.search(options.only, s.name)]
     slices = take_turns(servers, options)
     print(f"### Connections per second: cheapest handler, {options.clients} clients, "
@@ -341,9 +346,41 @@ def table_startup(options):
     print(flush=True)
 
 
+def rules(folder, count=100000):
+    """A file with so many prefixes, a ninth of them in 127.0.0.0/8 but of none of our clients."""
+    prefixes = [f"{10 + (i >> 16)}.{i >> 8 & 255}.{i & 255}.0/24" for i in range(count - count // 9)]
+    prefixes += [f"127.{200 + (i >> 16)}.{i >> 8 & 255}.{i & 255}" for i in range(count // 9)]
+    return write(folder, "rules.txt", "\n".join(prefixes) + "\n")
+
+
+def table_admission(options):
+    with tempfile.TemporaryDirectory(prefix="superd-bench-") as folder:
+        many = {"file": rules(folder)}
+        limits = {"max_per_source": 1000, "rate_per_source": "100000/s", "rate": "1000000/s"}
+        print("### Admission: what lists and limits cost\n")
+        slices = take_turns([
+            superd("without"),
+            superd("100,000 deny rules", deny=[many]),
+            superd("100,000 allow rules", allow=[many, "127.0.0.0/16"]),
+            superd("limits by source", **limits),
+            superd("100,000 deny rules and limits", deny=[many], **limits)], options)
+        print_table(slices)
+        plain = median(slices["without"], "ratio")
+        for name in slices:
+            if name != "without":
+                print(f"{name}: {median(slices[name], 'ratio') / plain:.3f} of the same without")
+        print("\n### Admission: refusals a second beside connections served\n")
+        deny = superd("refused by deny", deny=["127.0.0.0/8"])
+        among = superd("refused by one of 100,000 rules", deny=[many, "127.0.0.0/8"])
+        deny.refuses = among.refuses = True
+        print_table(take_turns([
+            deny, among, superd("served, the cheap handler"), superd("served, /bin/cat", exec=["/bin/cat"]),
+            superd("served, sh", exec=["/bin/sh", "-c", "read x; echo $x"])], options))
+
+
 def main():
     tables = {"main": table_main, "ports": table_ports, "memory": table_memory, "idle": table_idle,
-              "startup": table_startup}
+              "startup": table_startup, "admission": table_admission}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("tables", nargs="*", metavar="TABLE", help=", ".join(tables))
     parser.add_argument("--rounds", type=int, default=5)

@@ -1,10 +1,12 @@
 /* A closed-loop load: N clients, each connects, sends a line, half-closes, reads to the end,
  * checks the bytes, and begins anew.  Loopback only.  One line of JSON at the end.
  *
- *   load [-w WARMUP_S] [-k] PORT CLIENTS SECONDS
+ *   load [-w WARMUP_S] [-k] [-r] PORT CLIENTS SECONDS
  *
  *   -w   not counted at the beginning
  *   -k   no half-close, for servers that take it for the end
+ *   -r   the clients shall be refused: closed without an answer, by a FIN or a reset, is ok, and
+ *        an answer is wrong; nothing is asked
  *
  * Source addresses rotate over 127.0.0.2 and on, so that ports in TIME_WAIT do not run out.
  * Latency is from before connect(2) to the end of the answer. */
@@ -40,7 +42,7 @@ static const size_t question_len = sizeof question - 1;
 static struct client *clients;
 static int clients_count, poller;
 static struct sockaddr_in server;
-static bool half_close = true, counting;
+static bool half_close = true, refusal, counting;
 static uint32_t next_source;
 static uint64_t ok, refused, reset, wrong, timeouts, other;
 static uint32_t *latencies_us;
@@ -69,8 +71,19 @@ static void finish(struct client *c, uint64_t *count)
 		++*count;
 }
 
+static void end_well(struct client *c)
+{
+	if (counting && latencies_count < LATENCIES)
+		latencies_us[latencies_count++] = (uint32_t)(now_us() - c->start_us);
+	finish(c, &ok);
+}
+
 static void fail(struct client *c, int error)
 {
+	if (refusal && error == ECONNRESET) {
+		end_well(c);
+		return;
+	}
 	finish(c, error == ECONNREFUSED                   ? &refused
 		  : error == ECONNRESET || error == EPIPE ? &reset
 							  : &other);
@@ -106,6 +119,8 @@ static void ask(struct client *c)
 	getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &len);
 	if (error) {
 		fail(c, error);
+	} else if (refusal) {
+		c->state = READING;
 	} else if (send(c->fd, question, question_len, MSG_NOSIGNAL) != (ssize_t)question_len) {
 		fail(c, errno);
 	} else {
@@ -121,7 +136,7 @@ static void hear(struct client *c)
 	ssize_t n;
 
 	while ((n = recv(c->fd, answer, sizeof answer, 0)) > 0) {
-		if (c->got + (size_t)n > question_len ||
+		if (refusal || c->got + (size_t)n > question_len ||
 			memcmp(answer, question + c->got, (size_t)n) != 0) {
 			finish(c, &wrong);
 			return;
@@ -134,13 +149,10 @@ static void hear(struct client *c)
 		fail(c, errno);
 		return;
 	}
-	if (c->got != question_len) {
+	if (!refusal && c->got != question_len)
 		finish(c, &wrong);
-		return;
-	}
-	if (counting && latencies_count < LATENCIES)
-		latencies_us[latencies_count++] = (uint32_t)(now_us() - c->start_us);
-	finish(c, &ok);
+	else
+		end_well(c);
 }
 
 static void give_up_late(uint64_t now)
@@ -235,15 +247,17 @@ int main(int argc, char **argv)
 	double warmup_s = 0.3;
 	int o;
 
-	while ((o = getopt(argc, argv, "w:k")) != -1)
+	while ((o = getopt(argc, argv, "w:kr")) != -1)
 		if (o == 'w')
 			warmup_s = atof(optarg);
 		else if (o == 'k')
 			half_close = false;
+		else if (o == 'r')
+			refusal = true;
 		else
 			return 2;
 	if (argc - optind != 3) {
-		fprintf(stderr, "usage: load [-w warmup_s] [-k] port clients seconds\n");
+		fprintf(stderr, "usage: load [-w warmup_s] [-k] [-r] port clients seconds\n");
 		return 2;
 	}
 	getrlimit(RLIMIT_NOFILE, &r);
