@@ -113,8 +113,8 @@ static void read_memory(int pid, unsigned long address)
 	fd = open(path, O_RDWR);
 	if (fd < 0)
 		return;
-	/* The descriptor is bound to the address space it was opened on: superd's, or the handler's own,
-	 * where this address means nothing. */
+	/* The descriptor is bound to the address space it was opened on: superd's, or the handler's
+	 * own, where this address means nothing. */
 	if (pread(fd, bytes, sizeof bytes, (off_t)address) > 0)
 		report("/proc/PID/mem", pid);
 	close(fd);

@@ -41,11 +41,12 @@ static void descriptors(void)
 		if (flags < 0)
 			continue;
 		fstat(fd, &st);
-		printf("%s\"%d\":{\"nonblock\":%d,\"append\":%d,\"access\":%d,\"cloexec\":%d,\"kind\":%u,\"ino\":%lu,"
+		printf("%s\"%d\":{\"nonblock\":%d,\"append\":%d,\"access\":%d,\"cloexec\":%d,"
+		       "\"kind\":%u,\"ino\":%lu,"
 		       "\"dev\":%lu}",
 			comma, fd, !!(flags & O_NONBLOCK), !!(flags & O_APPEND), flags & O_ACCMODE,
-			!!(fcntl(fd, F_GETFD) & FD_CLOEXEC), (unsigned)(st.st_mode >> 12), (unsigned long)st.st_ino,
-			(unsigned long)st.st_dev);
+			!!(fcntl(fd, F_GETFD) & FD_CLOEXEC), (unsigned)(st.st_mode >> 12),
+			(unsigned long)st.st_ino, (unsigned long)st.st_dev);
 		comma = ",";
 	}
 	printf("},");
@@ -159,8 +160,8 @@ int main(int argc, char **argv)
 	option("family", SOL_SOCKET, SO_DOMAIN);
 	signals();
 	tty = open("/dev/tty", O_RDWR);
-	printf("\"pid\":%d,\"ppid\":%d,\"pgid\":%d,\"sid\":%d,\"tty\":%d,", getpid(), getppid(), getpgid(0), getsid(0),
-		tty >= 0);
+	printf("\"pid\":%d,\"ppid\":%d,\"pgid\":%d,\"sid\":%d,\"tty\":%d,", getpid(), getppid(),
+		getpgid(0), getsid(0), tty >= 0);
 	printf("\"umask\":%u,\"nice\":%d,\"no_new_privs\":%d,", mask, getpriority(PRIO_PROCESS, 0),
 		prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0));
 	same_open_file();

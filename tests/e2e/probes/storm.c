@@ -46,7 +46,9 @@ static void finish(struct client *c, long *counter)
 
 static void fail(struct client *c)
 {
-	finish(c, errno == ECONNREFUSED ? &refused : errno == ECONNRESET || errno == EPIPE ? &reset : &other);
+	finish(c, errno == ECONNREFUSED                   ? &refused
+		  : errno == ECONNRESET || errno == EPIPE ? &reset
+							  : &other);
 }
 
 static void begin(struct client *c)

@@ -20,14 +20,15 @@ struct program {
 int main(int argc, char **argv)
 {
 	struct filter code[] = {
-		{ 0x20, 0, 0, 0 },		       /* load the number of the call */
-		{ 0x15, 0, 1, 436 },		       /* close_range? */
+		{ 0x20, 0, 0, 0 },                    /* load the number of the call */
+		{ 0x15, 0, 1, 436 },                  /* close_range? */
 		{ 0x06, 0, 0, 0x00050000U | ENOSYS }, /* SECCOMP_RET_ERRNO */
-		{ 0x06, 0, 0, 0x7fff0000U },	       /* SECCOMP_RET_ALLOW */
+		{ 0x06, 0, 0, 0x7fff0000U },          /* SECCOMP_RET_ALLOW */
 	};
 	struct program p = { sizeof code / sizeof *code, code };
 
-	if (argc < 2 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_SECCOMP, 2, &p) < 0) {
+	if (argc < 2 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+		prctl(PR_SET_SECCOMP, 2, &p) < 0) {
 		perror("seccomp");
 		return 111;
 	}
