@@ -150,8 +150,11 @@ struct source *sources_get(struct sources *t, const struct acl_key *key, uint32_
 	struct source **bucket = &t->buckets[hash(t, key, service) & t->mask], *s;
 
 	for (s = *bucket; s; s = s->next)
-		if (s->service == service && acl_same(&s->key, key))
+		if (s->service == service && acl_same(&s->key, key)) {
+			/* One that comes again and again is not the longest unseen. */
+			sources_touch(t, s);
 			return s;
+		}
 	while (t->resting >= t->idle_max && t->oldest)
 		forget(t, t->oldest);
 	if (t->count > t->mask)

@@ -80,7 +80,7 @@ static void the_one_that_rested_longest_is_forgotten_first(void **state)
 	(void)state;
 	sources_get(t, &a, 0)->refused = 11;
 	kept = sources_get(t, &b, 0);
-	sources_touch(t, sources_get(t, &a, 0));
+	sources_get(t, &a, 0);
 	kept->refused = 22;
 	sources_get(t, &c, 0);
 	assert_int_equal(sources_get(t, &a, 0)->refused, 11);
