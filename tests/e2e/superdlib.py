@@ -2,7 +2,7 @@
 
 What every test gets without asking, when its superd stops:
   it exits 0, no sanitizer has anything to say, no process of a handler is left, no descriptor has
-  leaked, and accept = close + live in its log.
+  leaked, accept = close + live in its log, and in its ledger arrived = accepted + refused.
 """
 
 import atexit
@@ -34,6 +34,8 @@ PROBES = pathlib.Path(__file__).parent / "probes"
 ASAN = FLAVOR == "asan"
 ROOT = os.geteuid() == 0
 PATIENCE = 30  # seconds for what should take none: a bound for hangs, not a measure
+REASONS = ("ban", "trap", "deny", "proxy", "max_connections", "max_per_source", "rate_per_source",
+           "rate", "gone", "stop")  # why a connection is refused, as in superd(8)
 SOON = 5 if ASAN else 2  # "within 50 ms" of a hazard: generous, and still catches a hang
 
 needs_root = pytest.mark.skipif(not ROOT, reason="needs root: changes identities or namespaces")
@@ -457,6 +459,10 @@ class Superd:
         self.check_nobody_left()
         accepted, closed = self.ledger()
         assert accepted == closed, f"{accepted} accepted, {closed} closed"
+        for sums in self.find("ledger"):
+            refused = sum(sums.get(reason, 0) for reason in REASONS)
+            assert sums["arrived"] == sums["accepted"] + refused + sums["waiting"], sums
+            assert sums["accepted"] == sums["closed"] + sums["live"], sums
         ids = [e["conn"] for e in self.find("close")]
         assert len(ids) == len(set(ids)), "a connection was closed twice"
 
