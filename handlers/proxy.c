@@ -9,7 +9,6 @@
  * Whoever can connect can write any address into a header.  Who may is for superd to say.
  */
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,24 +30,13 @@ enum { EXIT_REFUSED = 1, EXIT_USAGE = 100, EXIT_SYSTEM = 111, EXIT_EXEC = 126, E
 /* recv(2) that leaves everything there and ends at the deadline: -1 with ETIMEDOUT. */
 static ssize_t peek_until(int fd, char *buf, size_t size, uint64_t deadline_ms)
 {
-	for (;;) {
-		struct pollfd input = { .fd = fd, .events = POLLIN };
-		uint64_t now = io_now_ms();
-		int ready = poll(&input, 1, now < deadline_ms ? (int)(deadline_ms - now) : 0);
+	while (io_wait_until(fd, deadline_ms) == 0) {
+		ssize_t n = recv(fd, buf, size, MSG_PEEK | MSG_DONTWAIT);
 
-		if (ready == 0) {
-			errno = ETIMEDOUT;
-			return -1;
-		}
-		if (ready > 0) {
-			ssize_t n = recv(fd, buf, size, MSG_PEEK | MSG_DONTWAIT);
-
-			if (n >= 0 || (errno != EAGAIN && errno != EINTR))
-				return n;
-		} else if (errno != EINTR) {
-			return -1;
-		}
+		if (n >= 0 || (errno != EAGAIN && errno != EINTR))
+			return n;
 	}
+	return -1;
 }
 
 static bool is_stream(int fd)

@@ -76,26 +76,32 @@ ssize_t io_read(int fd, void *buf, size_t size)
 	return n;
 }
 
-ssize_t io_read_until(int fd, void *buf, size_t size, uint64_t deadline_ms)
+int io_wait_until(int fd, uint64_t deadline_ms)
 {
 	for (;;) {
 		struct pollfd input = { .fd = fd, .events = POLLIN };
 		uint64_t now = io_now_ms();
 		int ready = poll(&input, 1, now < deadline_ms ? (int)(deadline_ms - now) : 0);
 
-		if (ready == 0) {
+		if (ready > 0)
+			return 0;
+		if (ready == 0)
 			errno = ETIMEDOUT;
-			return -1;
-		}
-		if (ready > 0) {
-			ssize_t n = read(fd, buf, size);
-
-			if (n >= 0 || (errno != EAGAIN && errno != EINTR))
-				return n;
-		} else if (errno != EINTR) {
-			return -1;
-		}
+		else if (errno == EINTR)
+			continue;
+		return -1;
 	}
+}
+
+ssize_t io_read_until(int fd, void *buf, size_t size, uint64_t deadline_ms)
+{
+	while (io_wait_until(fd, deadline_ms) == 0) {
+		ssize_t n = read(fd, buf, size);
+
+		if (n >= 0 || (errno != EAGAIN && errno != EINTR))
+			return n;
+	}
+	return -1;
 }
 
 void io_limit_stall(int fd, uint64_t stall_ms)

@@ -25,6 +25,9 @@ int io_write_more(int fd, const void *data, size_t len);
 /* read(2) that waits, on a descriptor that somebody made non-blocking too. */
 ssize_t io_read(int fd, void *buf, size_t size);
 
+/* Waits until there is something to read, or the end.  0, or -1 with errno: ETIMEDOUT. */
+int io_wait_until(int fd, uint64_t deadline_ms);
+
 /* read(2) that ends at the deadline: -1 with ETIMEDOUT. */
 ssize_t io_read_until(int fd, void *buf, size_t size, uint64_t deadline_ms);
 
