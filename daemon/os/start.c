@@ -27,7 +27,7 @@
 /* So many children may be between clone and exec at once.  With more, the next start waits for the
  * oldest of them, a millisecond at most: children that all start together keep each other from the
  * processors, and the client of the last one waits longest.  Measured beside no limit: p99 a fifth
- * lower, at the same number of connections a second. */
+ * lower, connections a second the same within the noise. */
 #define WINDOW 8
 #define WINDOW_WAIT_NS 1000000
 

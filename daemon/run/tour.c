@@ -42,6 +42,12 @@ void tour_started(const struct conn *c)
 	snprintf(call, sizeof call, "fork() = %d, done as %s", (int)c->pid,
 		start_describe(c->unit->daemon->starter));
 	tell(c, call);
+	/* Else it follows once the child has its own table. */
+	if (c->plan.share_files)
+		return;
+	snprintf(call, sizeof call, "close(%d): the connection is the handler's now",
+		c->plan.connection);
+	tell(c, call);
 }
 
 static void format_exec(const struct plan *p, char *text, size_t size)
