@@ -17,7 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
-int launch_prepare(struct unit *u)
+int launch_prepare(struct unit *u, bool from_reserve)
 {
 	switch (u->service->stderr_to) {
 	case STDERR_LOG:
@@ -29,7 +29,7 @@ int launch_prepare(struct unit *u)
 		break;
 	}
 	/* It is opened after the accept, if need be in place of one of the reserve. */
-	if (u->daemon->reserve_count)
+	if (from_reserve || u->daemon->reserve_count)
 		return 0;
 	errno = EMFILE;
 	return -1;

@@ -5,8 +5,9 @@
 
 #include "daemon/run/state.h"
 
-/* Gets what a start will need and may be short of.  0, or -1 with errno. */
-int launch_prepare(struct unit *u);
+/* Gets what a start will need and may be short of.  `from_reserve`: the reserve of descriptors has
+ * just been given up for this start.  0, or -1 with errno. */
+int launch_prepare(struct unit *u, bool from_reserve);
 
 /* An accepted connection: admits it and launches its handler, or queues it, or refuses it.  Takes
  * `fd`; `peer` is what accept said.  Returns 0, or the errno of a shortage that makes it wise to

@@ -165,9 +165,9 @@ static bool transient(int error)
 
 /* All that can fail for want of descriptors comes before the accept: once a client has been
  * accepted it is served.  The connection, or -1 with errno. */
-static int try_accept(struct listener *l, struct addr *peer)
+static int try_accept(struct listener *l, struct addr *peer, bool from_reserve)
 {
-	if (launch_prepare(l->unit) < 0)
+	if (launch_prepare(l->unit, from_reserve) < 0)
 		return -1;
 	*peer = (struct addr){ .kind = l->addr.kind, .len = sizeof peer->un };
 	return accept4(l->fd, &peer->sa, &peer->len, SOCK_CLOEXEC);
@@ -192,10 +192,10 @@ static bool accept_one(struct listener *l)
 		wait_in(l, &u->daemon->full);
 		return false;
 	}
-	fd = try_accept(l, &peer);
+	fd = try_accept(l, &peer, false);
 	/* A service that has nothing may take of the reserve, so that others cannot shut it out. */
 	if (fd < 0 && errno == EMFILE && u->live == 0 && reserve_release(u->daemon))
-		fd = try_accept(l, &peer);
+		fd = try_accept(l, &peer, true);
 	if (fd >= 0) {
 		int error = launch_arrival(l, fd, &peer);
 

@@ -115,7 +115,7 @@ static bool serve_one(struct unit *u)
 
 	if (!u->waiting || !admit_place(u))
 		return false;
-	if (launch_prepare(u) < 0) {
+	if (launch_prepare(u, false) < 0) {
 		listeners_retry(u->daemon);
 		return false;
 	}

@@ -87,6 +87,16 @@ def test_h03_emfile_pauses_the_listener(superd, stderr):
     assert not d.find("exec-failed")
 
 
+@pytest.mark.parametrize("stderr", ["log", "null", "socket"])
+def test_h03_a_service_without_connections_is_served_from_the_reserve(superd, stderr):
+    d = superd({"services": {"a": echo(max_connections=0, backlog=512), "b": echo(stderr=stderr)}},
+               prefix=["prlimit", "--nofile=32:32"])
+    held = [d.connect("a") for _ in range(100)]
+    d.wait_for("suspend", service="a")
+    d.answers("b", PATIENCE)
+    assert held and not d.find("exec-failed")
+
+
 def test_h03_a_client_is_served_as_soon_as_a_descriptor_comes_free(superd):
     """Held connections fill the table (a pipe each for stderr); one leaves, the next comes in."""
     d = superd({"services": {"a": echo(max_connections=0)}}, prefix=["prlimit", "--nofile=32:32"])
