@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { EXIT_OK = 0, EXIT_CONFIG = 1, EXIT_USAGE = 100 };
 enum { OPTION_READY_FD = 256, OPTION_SCHEMA };
@@ -146,6 +147,7 @@ int main(int argc, char **argv)
 {
 	struct arguments a = { .run.ready_fd = -1 };
 	struct config *config = NULL;
+	char *folder = NULL;
 	int code;
 
 	fd_sanitize();
@@ -155,15 +157,21 @@ int main(int argc, char **argv)
 		if (!config)
 			code = EXIT_CONFIG;
 	}
-	free(a.listen);
-	free(a.options);
 	if (config && a.test) {
 		show_config(config, stdout);
-		config_free(config);
+		config_unref(config);
 		code = EXIT_OK;
 	} else if (config) {
+		if (a.file && strcmp(a.file, "-") != 0)
+			a.run.file = a.file;
+		folder = getcwd(NULL, 0);
+		a.run.folder = folder ? folder : "/";
+		a.run.settings = a.options;
 		code = daemon_run(config, &a.run);
 	}
+	free(folder);
+	free(a.listen);
+	free(a.options);
 	if (fflush(stdout) != 0)
 		return 111;
 	return code;

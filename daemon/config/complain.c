@@ -49,29 +49,44 @@ static int by_place(const void *left, const void *right)
 	return order ? order : strcmp(a->text, b->text);
 }
 
-static void print_one(const struct complaint *c, FILE *out)
+static char *format_one(const struct complaint *c)
 {
-	char *line = c->line ? mem_print("%s:%u:%u: %s\n", c->file, c->line, c->column, c->text)
-			     : mem_print("%s: %s\n", c->file, c->text);
+	char *line = c->line ? mem_print("%s:%u:%u: %s", c->file, c->line, c->column, c->text)
+			     : mem_print("%s: %s", c->file, c->text);
 
 	/* The text quotes the file, and the file may hold what a terminal would act on. */
-	for (char *p = line; p[1]; p++) {
+	for (char *p = line; *p; p++) {
 		if ((unsigned char)*p < ' ' || *p == 0x7f)
 			*p = '?';
 	}
-	fputs(line, out);
-	free(line);
+	return line;
 }
 
-void complaints_print(struct complaints *c, FILE *out)
+void complaints_each(
+	struct complaints *c, void (*each)(const char *line, void *context), void *context)
 {
 	if (c->count)
 		qsort(c->list, c->count, sizeof *c->list, by_place);
 	for (size_t i = 0; i < c->count; i++) {
+		char *line;
+
 		/* What `defaults` got wrong is found again in every service: said once. */
-		if (i == 0 || by_place(&c->list[i - 1], &c->list[i]) != 0)
-			print_one(&c->list[i], out);
+		if (i && by_place(&c->list[i - 1], &c->list[i]) == 0)
+			continue;
+		line = format_one(&c->list[i]);
+		each(line, context);
+		free(line);
 	}
+}
+
+static void print(const char *line, void *out)
+{
+	fprintf(out, "%s\n", line);
+}
+
+void complaints_print(struct complaints *c, FILE *out)
+{
+	complaints_each(c, print, out);
 }
 
 void complaints_free(struct complaints *c)

@@ -22,7 +22,11 @@ struct complaints {
 void complain(struct complaints *c, const char *file, unsigned line, unsigned column,
 	const char *format, ...) __attribute__((format(printf, 5, 6)));
 
-/* Prints them sorted, one a line, each once: `file:line:column: text`. */
+/* Tells them sorted, each once, as `file:line:column: text`. */
+void complaints_each(
+	struct complaints *c, void (*each)(const char *line, void *context), void *context);
+
+/* The same, one a line. */
 void complaints_print(struct complaints *c, FILE *out);
 
 void complaints_free(struct complaints *c);

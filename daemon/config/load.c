@@ -12,7 +12,7 @@
 
 static void loader_init(struct loader *l, const char *path, struct complaints *complaints)
 {
-	*l = (struct loader){ .config = mem_new(sizeof *l->config), .complaints = complaints };
+	*l = (struct loader){ .config = config_new(), .complaints = complaints };
 	l->complaints_before = complaints->count;
 	l->builtin = file_nameless("superd");
 	if (path)

@@ -6,7 +6,7 @@
 #include "daemon/config/complain.h"
 #include "daemon/model/config.h"
 
-/* Reads FILE and what it includes.  Returns the configuration (config_free), or NULL with at
+/* Reads FILE and what it includes.  Returns the configuration (config_unref), or NULL with at
  * least one complaint added.  `complaints` may also hold warnings beside a configuration. */
 struct config *load_file(const char *path, struct complaints *complaints);
 

@@ -115,6 +115,6 @@ void loader_fini(struct loader *l)
 	free(l->services);
 	free(l->claims);
 	arena_free(&l->scratch);
-	config_free(l->config);
+	config_unref(l->config);
 	*l = (struct loader){ 0 };
 }

@@ -1,4 +1,7 @@
-/* A whole configuration, const once loaded.  One arena holds all of it. */
+/* A whole configuration, const once loaded.  One arena holds all of it.
+ *
+ * A reload brings a new one, and the connections that came under the old one keep it: so it is
+ * counted who refers to it. */
 #ifndef MODEL_CONFIG_H
 #define MODEL_CONFIG_H
 
@@ -10,7 +13,9 @@
 
 struct config {
 	struct arena arena; /* owns everything below */
-	const char *path;   /* the file named on the command line; NULL for the one-liner */
+	unsigned references;
+	uint64_t generation; /* which one superd runs: 1 at the start, one more at each reload */
+	const char *path;    /* the file named on the command line; NULL for the one-liner */
 
 	struct log_options log;
 	bool log_bytes; /* superd keeps a copy of each connection to account for its bytes */
@@ -24,7 +29,14 @@ struct config {
 	size_t acls_count, acls_cap;
 };
 
-/* Frees the configuration and everything it owns; NULL is fine. */
-void config_free(struct config *c);
+/* A new, empty one with one reference, the caller's. */
+struct config *config_new(void);
+
+/* One more reference; returns c. */
+struct config *config_ref(struct config *c);
+
+/* Gives a reference back; the last one frees the configuration and everything it owns.  NULL is
+ * fine. */
+void config_unref(struct config *c);
 
 #endif

@@ -28,18 +28,37 @@ static void to_ipv4_any(struct addr *a)
  * `user_timeout` if there is something to send to it (H46).  Accepted sockets inherit these. */
 static int set_keepalive(int fd, const struct service *s)
 {
-	if (s->socket.keepalive && (set(fd, SOL_SOCKET, SO_KEEPALIVE, 1) < 0 ||
-					   set(fd, IPPROTO_TCP, TCP_KEEPIDLE, 60) < 0 ||
+	if (set(fd, SOL_SOCKET, SO_KEEPALIVE, s->socket.keepalive) < 0)
+		return -1;
+	if (s->socket.keepalive && (set(fd, IPPROTO_TCP, TCP_KEEPIDLE, 60) < 0 ||
 					   set(fd, IPPROTO_TCP, TCP_KEEPINTVL, 15) < 0 ||
 					   set(fd, IPPROTO_TCP, TCP_KEEPCNT, 4) < 0))
 		return -1;
-	if (s->socket.user_timeout_ms &&
-		set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, (int)s->socket.user_timeout_ms) < 0)
+	return set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, (int)s->socket.user_timeout_ms);
+}
+
+static int set_bandwidth(int fd, uint64_t bytes_a_second)
+{
+	uint64_t rate = bytes_a_second ? bytes_a_second : UINT64_MAX;
+
+	return setsockopt(fd, SOL_SOCKET, SO_MAX_PACING_RATE, &rate, sizeof rate);
+}
+
+/* Those that an open socket takes as well, in both directions: a reload may take one back. */
+static int set_options(int fd, const struct addr *a, const struct service *s, const char **call)
+{
+	*call = "setsockopt";
+	if (a->kind == ADDR_UNIX)
+		return 0;
+	if (set_keepalive(fd, s) < 0 || set_bandwidth(fd, s->socket.bandwidth) < 0 ||
+		set(fd, IPPROTO_TCP, TCP_NODELAY, s->socket.nodelay) < 0)
 		return -1;
 	return 0;
 }
 
-static int set_options(int fd, const struct addr *a, const struct service *s, const char **call)
+/* Those that say what bind(2) means. */
+static int set_bind_options(
+	int fd, const struct addr *a, const struct service *s, const char **call)
 {
 	*call = "setsockopt";
 	if (a->kind == ADDR_UNIX)
@@ -47,13 +66,6 @@ static int set_options(int fd, const struct addr *a, const struct service *s, co
 	if (set(fd, SOL_SOCKET, SO_REUSEADDR, 1) < 0)
 		return -1;
 	if (a->sa.sa_family == AF_INET6 && set(fd, IPPROTO_IPV6, IPV6_V6ONLY, !a->dual) < 0)
-		return -1;
-	if (set_keepalive(fd, s) < 0)
-		return -1;
-	if (s->socket.bandwidth && setsockopt(fd, SOL_SOCKET, SO_MAX_PACING_RATE,
-					   &s->socket.bandwidth, sizeof s->socket.bandwidth) < 0)
-		return -1;
-	if (s->socket.nodelay && set(fd, IPPROTO_TCP, TCP_NODELAY, 1) < 0)
 		return -1;
 	if (s->socket.freebind && set(fd, IPPROTO_IP, IP_FREEBIND, 1) < 0)
 		return -1;
@@ -112,7 +124,7 @@ static int open_socket(struct addr *a)
 static int bind_and_listen(int fd, const struct addr *a, const struct service *s,
 	struct sock_path *path, const char **call)
 {
-	if (set_options(fd, a, s, call) < 0)
+	if (set_bind_options(fd, a, s, call) < 0 || set_options(fd, a, s, call) < 0)
 		return -1;
 	*call = "bind";
 	if (a->kind == ADDR_UNIX && a->un.sun_path[0]) {
@@ -156,13 +168,36 @@ int sock_listen(const struct addr *a, const struct service *s, struct addr *boun
 	return fd;
 }
 
-void sock_unlink(const struct addr *a, const struct sock_path *path)
+static bool path_is_ours(const struct addr *a, const struct sock_path *path)
 {
 	struct stat st;
+
+	return a->kind == ADDR_UNIX && a->un.sun_path[0] && path->ino &&
+	       lstat(a->un.sun_path, &st) == 0 && st.st_dev == path->dev && st.st_ino == path->ino;
+}
+
+int sock_adjust(int fd, const struct addr *a, const struct sock_path *path, const struct service *s,
+	const char **call)
+{
+	if (set_options(fd, a, s, call) < 0)
+		return -1;
+	*call = "listen";
+	if (listen(fd, s->socket.backlog) < 0)
+		return -1;
+	if (!path_is_ours(a, path))
+		return 0;
+	*call = "chown";
+	if (s->socket.owner_set && lchown(a->un.sun_path, s->socket.uid, s->socket.gid) < 0)
+		return -1;
+	*call = "chmod";
+	return chmod(a->un.sun_path, s->socket.mode);
+}
+
+void sock_unlink(const struct addr *a, const struct sock_path *path)
+{
 	int saved = errno;
 
-	if (a->kind == ADDR_UNIX && a->un.sun_path[0] && path->ino &&
-		lstat(a->un.sun_path, &st) == 0 && st.st_dev == path->dev && st.st_ino == path->ino)
+	if (path_is_ours(a, path))
 		unlink(a->un.sun_path);
 	errno = saved;
 }

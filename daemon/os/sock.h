@@ -16,6 +16,11 @@ struct sock_path {
 int sock_listen(const struct addr *a, const struct service *s, struct addr *bound,
 	struct sock_path *path, const char **call);
 
+/* Gives an open listening socket the options of a changed service.  0, or -1 with errno and
+ * *call. */
+int sock_adjust(int fd, const struct addr *a, const struct sock_path *path, const struct service *s,
+	const char **call);
+
 /* Removes the file of a unix socket if it still is the one that sock_listen made. */
 void sock_unlink(const struct addr *a, const struct sock_path *path);
 

@@ -25,7 +25,8 @@ struct capture {
 	uint64_t begin_ms;
 	struct event event;
 	int read_fd, write_fd; /* write_fd: until the connection takes it */
-	const char *service;   /* borrowed from the configuration */
+	struct config *config; /* a reference, for the name */
+	const char *service;
 	uint64_t conn;
 	pid_t pid;
 	bool orphan; /* its connection is closed: it frees itself */
@@ -57,7 +58,8 @@ struct capture *capture_take(struct daemon *d, const struct conn *conn, int *wri
 	struct capture *c = d->spare_capture;
 
 	d->spare_capture = NULL;
-	c->service = conn->unit->service->name;
+	c->config = config_ref(conn->config);
+	c->service = conn->service->name;
 	c->conn = conn->id;
 	*write_fd = c->write_fd;
 	c->write_fd = -1;
@@ -73,6 +75,7 @@ static void capture_free(struct capture *c)
 		event_del(&c->event);
 	fd_close(&c->read_fd);
 	fd_close(&c->write_fd);
+	config_unref(c->config);
 	free(c->part);
 	free(c);
 }

@@ -25,6 +25,8 @@ struct conn *conn_new(struct unit *u, int fd, const struct ends *e)
 	struct conn *c = mem_new(sizeof *c + envp * sizeof c->envp[0]);
 
 	c->unit = u;
+	c->config = config_ref(u->config);
+	c->service = u->service;
 	c->ends = *e;
 	c->id = ++u->daemon->next_conn;
 	c->arrived_us = clock_us();
@@ -34,20 +36,24 @@ struct conn *conn_new(struct unit *u, int fd, const struct ends *e)
 	return c;
 }
 
+static void conn_free(struct conn *c)
+{
+	config_unref(c->config);
+	free(c);
+}
+
 void conn_refuse(struct conn *c)
 {
 	if (c->source)
 		sources_touch(c->unit->daemon->sources, c->source);
 	refuse(c->unit, c->plan.connection);
-	free(c);
+	conn_free(c);
 }
 
 /* Only where it is asked for: superd's copy delays the FIN until the handler has exited (H42). */
 static void keep_copy(struct conn *c)
 {
-	struct unit *u = c->unit;
-
-	if (u->service->linger || u->daemon->config->log_bytes)
+	if (c->service->linger || c->config->log_bytes)
 		c->kept = fcntl(c->plan.connection, F_DUPFD_CLOEXEC, FD_HIGH);
 }
 
@@ -92,7 +98,7 @@ static void log_conn(struct log_line *l, const struct conn *c)
 {
 	char text[ADDR_TEXT_MAX];
 
-	log_str(l, "service", c->unit->service->name);
+	log_str(l, "service", c->service->name);
 	log_num(l, "conn", (int64_t)c->id);
 	log_str(l, "peer", addr_format(&c->ends.remote, text));
 }
@@ -170,7 +176,7 @@ static void finish(struct conn *c)
 	if (c->kill)
 		event_free(c->kill);
 	c->unit->closed++;
-	free(c);
+	conn_free(c);
 }
 
 /* The client has closed, or has had its time to.  Who closed first was seen at the handler's
@@ -223,7 +229,7 @@ void conn_close(struct conn *c, int wait_status, const struct rusage *used)
 	c->kept = -1;
 	if (kept >= 0)
 		c->has_tcpinfo = tcpinfo_of(kept, &c->tcpinfo);
-	if (kept >= 0 && u->service->linger) {
+	if (kept >= 0 && c->service->linger) {
 		u->lingering++;
 		linger(u->daemon, kept, on_lingered, c);
 	} else {

@@ -11,11 +11,12 @@
 #include "daemon/run/leftover.h"
 #include "daemon/run/linger.h"
 #include "daemon/run/listener.h"
-#include "daemon/run/reaper.h"
 #include "daemon/run/reports.h"
 #include "daemon/run/reserve.h"
+#include "daemon/run/signals.h"
 #include "daemon/run/state.h"
 #include "daemon/run/stop.h"
+#include "daemon/run/units.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -32,76 +33,6 @@
 #define LOG_RETRY_MS 100
 #define SOURCES_AT_REST 65536 /* remembered beside those with live handlers; 8 MB */
 
-/* ---- signals
- *
- * They are blocked and read from a descriptor.  So superd has no signal handler at all, and a
- * child that still shares our memory cannot run one; and every disposition is the default, which
- * is what a handler should inherit (H14). */
-
-/* Whatever our parent ignored.  The system call, because libc keeps two signals to itself. */
-static void default_signals(void)
-{
-	static const char
-		kernel_sigaction[64]; /* zero is SIG_DFL without flags, on every machine */
-
-	for (int n = 1; n <= SIGRTMAX; n++)
-		syscall(SYS_rt_sigaction, n, kernel_sigaction, NULL, 8);
-}
-
-static int open_signals(void)
-{
-	static const int ours[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGCHLD };
-	sigset_t read_here, blocked;
-	int fd;
-
-	default_signals();
-	sigemptyset(&read_here);
-	for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++)
-		sigaddset(&read_here, ours[i]);
-	blocked = read_here;
-	/* A log pipe without a reader is an error of write(2), not the end. */
-	sigaddset(&blocked, SIGPIPE);
-	sigprocmask(SIG_SETMASK, &blocked, NULL);
-	fd = signalfd(-1, &read_here, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (fd < 0)
-		fatal("signalfd: %m");
-	return fd_high(fd);
-}
-
-static void reopen_log(void)
-{
-	if (log_reopen() < 0)
-		log_say(LOG_ERROR, "error", "the log cannot be reopened: %m");
-}
-
-static void on_signal(evutil_socket_t fd, short what, void *arg)
-{
-	struct daemon *d = arg;
-	struct signalfd_siginfo info;
-
-	(void)what;
-	start_after_wait(d->starter);
-	while (read(fd, &info, sizeof info) == (ssize_t)sizeof info)
-		switch (info.ssi_signo) {
-		case SIGCHLD:
-			reap(d);
-			break;
-		case SIGTERM:
-			stop(d, "TERM");
-			break;
-		case SIGINT:
-			stop(d, "INT");
-			break;
-		case SIGUSR1:
-			reopen_log();
-			break;
-		case SIGHUP:
-			log_say(LOG_NOTICE, "reload-failed",
-				"reload is not built yet; the configuration is unchanged");
-			break;
-		}
-}
-
 /* ---- start */
 
 static void on_wake(evutil_socket_t fd, short what, void *arg)
@@ -115,12 +46,11 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
 
 static void watch(struct daemon *d)
 {
-	d->signal_event = event_new(d->base, d->signal_fd, EV_READ | EV_PERSIST, on_signal, d);
 	d->wake_event =
 		event_new(d->base, start_wake_fd(d->starter), EV_READ | EV_PERSIST, on_wake, d);
-	if (!d->signal_event || !d->wake_event || event_add(d->signal_event, NULL) < 0 ||
-		event_add(d->wake_event, NULL) < 0)
+	if (!d->wake_event || event_add(d->wake_event, NULL) < 0)
 		fatal("cannot poll: %m");
+	signals_watch(d);
 	reports_watch(d);
 }
 
@@ -177,24 +107,15 @@ static struct sources *make_sources(void)
 
 static void make_units(struct daemon *d)
 {
-	d->units = mem_array(d->config->services_count, sizeof *d->units);
-	for (size_t i = 0; i < d->config->services_count; i++) {
-		const struct service *s = &d->config->services[i];
-		struct unit *u = &d->units[d->units_count];
+	const struct config *config = d->config;
 
-		if (!s->enabled)
-			continue;
-		u->daemon = d;
-		u->service = s;
-		if (s->idle_timeout_ms)
-			idle_open(d);
-		u->number = (uint32_t)d->units_count;
-		u->steps[0] = plan_steps(s, &d->host, false);
-		u->steps[1] = plan_steps(s, &d->host, true);
-		TAILQ_INIT(&u->full);
-		TAILQ_INIT(&u->fresh);
-		TAILQ_INIT(&u->rounds);
-		d->units_count++;
+	for (size_t i = 0; i < config->services_count; i++) {
+		struct unit *u;
+
+		u = unit_new(d, d->config, &config->services[i]);
+		unit_list(u);
+		if (u->service->enabled && u->service->idle_timeout_ms && idle_open(d) < 0)
+			fatal("idle_timeout needs sock_diag(7) of the kernel: %m");
 	}
 }
 
@@ -202,18 +123,17 @@ static void make_units(struct daemon *d)
 static void write_ready(const struct daemon *d, int fd)
 {
 	FILE *out = fdopen(fd, "w");
+	const struct listener *l;
+	const struct unit *u;
 	char text[ADDR_TEXT_MAX];
 
 	if (!out)
 		return;
-	for (size_t i = 0; i < d->units_count; i++) {
-		const struct unit *u = &d->units[i];
-
-		for (size_t k = 0; k < u->listeners_count; k++)
-			if (u->listeners[k].fd >= 0)
+	TAILQ_FOREACH (u, &d->units, all)
+		TAILQ_FOREACH (l, &u->listeners, all)
+			if (l->fd >= 0)
 				fprintf(out, "%s %s\n", u->service->name,
-					addr_format(&u->listeners[k].addr, text));
-	}
+					addr_format(&l->addr, text));
 	if (fclose(out) != 0)
 		log_say(LOG_ERROR, "error", "the ready descriptor: %m");
 }
@@ -231,18 +151,22 @@ static void tell_start(const struct daemon *d)
 
 static void open_listeners(struct daemon *d, int ready_fd)
 {
-	size_t open = 0, wanted = 0;
+	size_t services = 0, open = 0, wanted = 0;
 	struct log_line l;
+	struct unit *u;
 
-	for (size_t i = 0; i < d->units_count; i++) {
-		open += listeners_open(&d->units[i]);
-		wanted += d->units[i].listeners_count;
+	TAILQ_FOREACH (u, &d->units, all) {
+		if (!u->service->enabled)
+			continue;
+		services++;
+		open += listeners_open(u);
+		wanted += u->listeners_count;
 	}
 	if (!open)
 		fatal("no address could be opened, nothing to serve");
 	reserve_fill(d);
 	log_begin(&l, LOG_NOTICE, "ready");
-	log_num(&l, "services", (int64_t)d->units_count);
+	log_num(&l, "services", (int64_t)services);
 	log_num(&l, "listeners", (int64_t)open);
 	if (open < wanted)
 		log_num(&l, "missing", (int64_t)(wanted - open));
@@ -281,30 +205,9 @@ static void loop(struct daemon *d)
 		if (event_base_loop(d->base, EVLOOP_ONCE) < 0)
 			fatal("cannot wait for events: %m");
 		start_after_wait(d->starter);
+		units_sweep(d);
 		stop_check(d);
 	}
-}
-
-/* The sums of a service, where anything came: arrived is accepted and refused. */
-static void tell_ledger(const struct unit *u)
-{
-	struct log_line l;
-
-	if (!u->arrived)
-		return;
-	log_begin(&l, LOG_NOTICE, "ledger");
-	log_str(&l, "service", u->service->name);
-	log_num(&l, "arrived", (int64_t)u->arrived);
-	log_num(&l, "accepted", (int64_t)u->accepted);
-	log_num(&l, "closed", (int64_t)u->closed);
-	log_num(&l, "live", u->live + u->lingering);
-	log_num(&l, "waiting", u->waiting);
-	for (enum reason r = ADMITTED + 1; r < REASON_COUNT; r++)
-		if (u->refused[r])
-			log_num(&l, reason_name(r), (int64_t)u->refused[r]);
-	if (u->refused_late)
-		log_num(&l, "refused_late", (int64_t)u->refused_late);
-	log_end(&l);
 }
 
 static void free_event(struct event *e)
@@ -315,8 +218,12 @@ static void free_event(struct event *e)
 
 static void daemon_free(struct daemon *d)
 {
-	for (size_t i = 0; i < d->units_count; i++)
-		listeners_close(&d->units[i]);
+	struct unit *u;
+
+	while ((u = TAILQ_FIRST(&d->units))) {
+		TAILQ_REMOVE(&d->units, u, all);
+		unit_free(u);
+	}
 	captures_free(d);
 	bans_free(d);
 	sources_free(d->sources);
@@ -328,28 +235,34 @@ static void daemon_free(struct daemon *d)
 	free_event(d->shortage_timer);
 	free_event(d->phase_timer);
 	free_event(d->log_timer);
-	free_event(d->signal_event);
 	free_event(d->wake_event);
 	event_base_free(d->base);
 	start_free(d->starter);
-	fd_close(&d->signal_fd);
-	free(d->units);
-	config_free(d->config);
+	signals_close(d);
+	config_unref(d->config);
 }
 
-static void set_log(const struct config *config, unsigned verbose)
+int daemon_log(const struct daemon *d, const struct config *config)
 {
 	struct log_options o = config->log;
-	unsigned level = (unsigned)o.level + verbose;
+	unsigned level = (unsigned)o.level + d->options->verbose;
 
 	o.level = level > LOG_TOUR ? LOG_TOUR : (enum log_level)level;
-	if (log_open(&o) < 0)
-		fatal("cannot open the log%s%s: %m", o.path ? " " : "", o.path ? o.path : "");
+	return log_open(&o);
+}
+
+static void set_log(const struct daemon *d)
+{
+	const char *path = d->config->log.path;
+
+	if (daemon_log(d, d->config) < 0)
+		fatal("cannot open the log%s%s: %m", path ? " " : "", path ? path : "");
 }
 
 int daemon_run(struct config *config, const struct daemon_options *options)
 {
-	struct daemon d = { .config = config };
+	struct daemon d = { .config = config, .options = options };
+	struct unit *u;
 	/* Out of the way of the two fixed numbers that start_new takes. */
 	int ready_fd = options->ready_fd < 0
 			       ? -1
@@ -361,10 +274,11 @@ int daemon_run(struct config *config, const struct daemon_options *options)
 	/* It may have been 1, as in a shell's `superd --ready-fd 1 | …`. */
 	fd_sanitize();
 	d.starter = start_new(geteuid() == 0);
-	set_log(config, options->verbose);
+	set_log(&d);
 	find_host(&d.host, d.starter);
 	if (chdir("/") < 0)
 		fatal("chdir /: %m");
+	TAILQ_INIT(&d.units);
 	TAILQ_INIT(&d.captures);
 	TAILQ_INIT(&d.young);
 	TAILQ_INIT(&d.full);
@@ -372,7 +286,7 @@ int daemon_run(struct config *config, const struct daemon_options *options)
 	TAILQ_INIT(&d.lingers);
 	d.netlink = -1;
 	d.sources = make_sources();
-	d.signal_fd = open_signals();
+	signals_open(&d);
 	leftover_adopt();
 	d.base = base_new();
 	watch(&d);
@@ -381,8 +295,8 @@ int daemon_run(struct config *config, const struct daemon_options *options)
 	open_listeners(&d, fd_high(ready_fd));
 	loop(&d);
 	lingers_end(&d);
-	for (size_t i = 0; i < d.units_count; i++)
-		tell_ledger(&d.units[i]);
+	TAILQ_FOREACH (u, &d.units, all)
+		unit_tell_ledger(u);
 	log_say(LOG_NOTICE, "stop", "bye");
 	daemon_free(&d);
 	log_drain(200);

@@ -4,10 +4,18 @@
 
 #include "daemon/model/config.h"
 
+struct daemon;
+
 struct daemon_options {
-	unsigned verbose; /* how many -v: raises the log's level */
-	int ready_fd;     /* bound addresses are written here, then it is closed; -1: none */
+	const char *file;      /* what -c named; NULL: there is nothing that can be read again */
+	const char *folder;    /* what it is relative to */
+	char *const *settings; /* of -o, NULL-terminated */
+	unsigned verbose;      /* how many -v: raises the log's level */
+	int ready_fd;          /* bound addresses are written here, then it is closed; -1: none */
 };
+
+/* Turns to the log that a configuration names.  0, or -1 with errno and the old one kept. */
+int daemon_log(const struct daemon *d, const struct config *config);
 
 /* Serves until told to stop.  Takes the configuration.  Returns the exit code. */
 int daemon_run(struct config *config, const struct daemon_options *options);

@@ -24,13 +24,13 @@ static void on_grace_over(evutil_socket_t fd, short what, void *arg)
 
 void deadline_end(struct conn *c)
 {
-	struct timeval grace = clock_span(c->unit->service->kill_grace_ms);
+	struct timeval grace = clock_span(c->service->kill_grace_ms);
 
 	if (c->kill)
 		return;
 	c->kill = evtimer_new(c->unit->daemon->base, on_grace_over, c);
 	event_add(c->kill, &grace);
-	c->kill_at_ms = clock_ms() + c->unit->service->kill_grace_ms;
+	c->kill_at_ms = clock_ms() + c->service->kill_grace_ms;
 	kill_group(c->pid, SIGTERM);
 	/* One that is stopped would not hear it. */
 	kill_group(c->pid, SIGCONT);
@@ -41,7 +41,7 @@ void deadline_expire(struct conn *c, const char *key)
 	struct log_line l;
 
 	log_begin(&l, LOG_NOTICE, "timeout");
-	log_str(&l, "service", c->unit->service->name);
+	log_str(&l, "service", c->service->name);
 	log_num(&l, "conn", (int64_t)c->id);
 	log_num(&l, "pid", c->pid);
 	log_str(&l, "reason", key);
@@ -59,7 +59,7 @@ static void on_timeout(evutil_socket_t fd, short what, void *arg)
 
 void deadline_begin(struct conn *c)
 {
-	const struct service *s = c->unit->service;
+	const struct service *s = c->service;
 
 	if (s->timeout_ms) {
 		struct timeval t = clock_span(s->timeout_ms);

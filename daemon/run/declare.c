@@ -82,7 +82,7 @@ static void tell_admitted(const struct conn *c, const struct addr *via)
 	struct log_line l;
 
 	log_begin(&l, LOG_INFO, "admit");
-	log_str(&l, "service", c->unit->service->name);
+	log_str(&l, "service", c->service->name);
 	log_num(&l, "conn", (int64_t)c->id);
 	log_str(&l, "peer", addr_format(&c->ends.remote, text));
 	log_str(&l, "via", addr_format(via, text));
@@ -130,7 +130,7 @@ static bool understand(struct conn *c, char *text, enum reason *reason)
 
 static void answer(struct conn *c, enum reason reason)
 {
-	const char *message = c->unit->service->reject_message;
+	const char *message = c->service->reject_message;
 	char text[1024];
 	int n = reason == ADMITTED ? snprintf(text, sizeof text, "ok\n")
 				   : snprintf(text, sizeof text, "no%s%s", message ? " " : "\n",

@@ -17,18 +17,16 @@ struct watch {
 	uint64_t moved_ms;
 };
 
-void idle_open(struct daemon *d)
+int idle_open(struct daemon *d)
 {
-	if (d->netlink >= 0)
-		return;
-	d->netlink = tcpinfo_open();
 	if (d->netlink < 0)
-		fatal("idle_timeout needs sock_diag(7) of the kernel: %m");
+		d->netlink = tcpinfo_open();
+	return d->netlink < 0 ? -1 : 0;
 }
 
 static void next_look(struct conn *c)
 {
-	uint64_t ms = c->unit->service->idle_timeout_ms / LOOKS + 1;
+	uint64_t ms = c->service->idle_timeout_ms / LOOKS + 1;
 	struct timeval t = clock_span(ms);
 
 	event_add(c->watch->timer, &t);
@@ -49,7 +47,7 @@ static void on_look(evutil_socket_t fd, short what, void *arg)
 		w->bytes = info.bytes_in + info.bytes_out;
 		w->moved_ms = now_ms;
 	}
-	if (now_ms - w->moved_ms >= c->unit->service->idle_timeout_ms)
+	if (now_ms - w->moved_ms >= c->service->idle_timeout_ms)
 		deadline_expire(c, "idle_timeout");
 	else
 		next_look(c);

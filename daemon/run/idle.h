@@ -9,8 +9,8 @@
 
 #include "daemon/run/state.h"
 
-/* Once, at the start, if a service has an idle_timeout. */
-void idle_open(struct daemon *d);
+/* Before a service with an idle_timeout is served.  0, or -1 with errno. */
+int idle_open(struct daemon *d);
 
 void idle_begin(struct conn *c);
 void idle_end(struct conn *c); /* also where it never began */

@@ -47,12 +47,15 @@ static int open_file(struct daemon *d, const char *path, int flags)
 /* What becomes the handler's fd 2.  -1 with errno if it cannot be opened. */
 static int open_stderr(struct conn *c, int connection)
 {
-	const struct service *s = c->unit->service;
+	const struct service *s = c->service;
 	struct daemon *d = c->unit->daemon;
 	int fd = -1;
 
 	switch (s->stderr_to) {
 	case STDERR_LOG:
+		/* There is one, unless it waited while a reload changed `stderr`. */
+		if (capture_prepare(d) < 0)
+			return -1;
 		c->capture = capture_take(d, c, &fd);
 		return fd;
 	case STDERR_SOCKET:
@@ -100,12 +103,12 @@ static void make_plan(struct conn *c, int error)
 	struct unit *u = c->unit;
 	struct daemon *d = u->daemon;
 
-	c->plan.service = u->service;
+	c->plan.service = c->service;
 	c->plan.host = &d->host;
 	c->plan.envp = c->envp;
 	c->plan.share_files =
 		d->host.share_files && d->listeners_open + d->live >= START_MANY_FILES;
-	c->plan.steps = u->steps[c->plan.share_files];
+	c->plan.steps = plan_steps(c->service, &d->host, c->plan.share_files);
 	c->plan.error = error;
 	c->plan.tour = log_on(LOG_TOUR);
 }
@@ -115,7 +118,7 @@ static void tell_failed(const struct conn *c, const char *call, int error)
 	struct log_line l;
 
 	log_begin(&l, LOG_ERROR, "exec-failed");
-	log_str(&l, "service", c->unit->service->name);
+	log_str(&l, "service", c->service->name);
 	log_num(&l, "conn", (int64_t)c->id);
 	log_str(&l, "call", call);
 	log_str(&l, "error", strerror(error));
@@ -138,11 +141,11 @@ static int open_extras(struct conn *c)
 	int error = open_stderr(c, c->plan.connection);
 
 	if (error < 0) {
-		tell_failed(c, c->unit->service->stderr_path, errno);
+		tell_failed(c, c->service->stderr_path, errno);
 		return -1;
 	}
 	make_plan(c, error);
-	if (c->unit->service->proxied && open_declaration(c) < 0) {
+	if (c->service->proxied && open_declaration(c) < 0) {
 		tell_failed(c, "socketpair", errno);
 		if (error != c->plan.connection)
 			close(error);
@@ -162,7 +165,7 @@ int launch(struct conn *c)
 		conn_close(c, NOT_STARTED, NULL);
 		return 0;
 	}
-	env_build(c->unit->service, c->id, &c->ends, c->env_text, c->envp);
+	env_build(c->service, c->id, &c->ends, c->env_text, c->envp);
 	pid = start_child(d->starter, &c->plan);
 	if (pid < 0) {
 		int why = errno;

@@ -84,15 +84,27 @@ void listeners_room(struct unit *u)
 	wake_one(&d->shortage);
 }
 
+void listeners_recheck(struct daemon *d)
+{
+	struct unit *u;
+
+	TAILQ_FOREACH (u, &d->units, all) {
+		wake_all(&u->full);
+		queue_serve(u);
+	}
+	wake_all(&d->full);
+}
+
 static void shortage_over(evutil_socket_t fd, short what, void *arg)
 {
 	struct daemon *d = arg;
+	struct unit *u;
 
 	(void)fd;
 	(void)what;
 	reserve_fill(d);
-	for (size_t i = 0; d->waiting && i < d->units_count; i++)
-		queue_serve(&d->units[i]);
+	TAILQ_FOREACH (u, &d->units, all)
+		queue_serve(u);
 	wake_all(&d->shortage);
 }
 
@@ -100,6 +112,8 @@ void listeners_retry(struct daemon *d)
 {
 	const struct timeval later = clock_span(SHORTAGE_MS);
 
+	if (!d->shortage_timer)
+		d->shortage_timer = evtimer_new(d->base, shortage_over, d);
 	event_add(d->shortage_timer, &later);
 }
 
@@ -230,7 +244,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 
 static void tell_listen(const struct listener *l)
 {
-	bool many = l->unit->listeners_count > TELL_LISTENERS ||
+	bool many = l->unit->service->listen_count > TELL_LISTENERS ||
 		    l->unit->daemon->units_count > TELL_LISTENERS;
 	char text[ADDR_TEXT_MAX];
 	struct log_line line;
@@ -273,24 +287,45 @@ static void retry_later(struct listener *l)
 	event_add(l->retry, &later);
 }
 
-static bool listener_open(struct listener *l)
+static void poll_begin(struct listener *l)
 {
-	struct unit *u = l->unit;
+	struct daemon *d = l->unit->daemon;
+
+	l->retry_ms = 0;
+	d->listeners_open++;
+	event_assign(&l->event, d->base, l->fd, EV_READ | EV_PERSIST, on_readable, l);
+	if (event_add(&l->event, NULL) < 0)
+		fatal("cannot poll: %m");
+}
+
+struct listener *listener_new(struct unit *u, const struct addr *wanted)
+{
+	struct listener *l = mem_new(sizeof *l);
+
+	l->unit = u;
+	l->wanted = wanted;
+	l->fd = -1;
+	return l;
+}
+
+int listener_bind(struct listener *l, const struct service *s, const char **call)
+{
+	l->fd = sock_listen(l->wanted, s, &l->addr, &l->path, call);
+	return l->fd < 0 ? -1 : 0;
+}
+
+bool listener_begin(struct listener *l)
+{
 	const char *call;
 
-	l->fd = sock_listen(l->wanted, u->service, &l->addr, &l->path, &call);
-	if (l->fd < 0) {
+	if (l->fd < 0 && listener_bind(l, l->unit->service, &call) < 0) {
 		int error = errno;
 
 		retry_later(l);
 		tell_listen_failed(l, call, error);
 		return false;
 	}
-	l->retry_ms = 0;
-	u->daemon->listeners_open++;
-	event_assign(&l->event, u->daemon->base, l->fd, EV_READ | EV_PERSIST, on_readable, l);
-	if (event_add(&l->event, NULL) < 0)
-		fatal("cannot poll: %m");
+	poll_begin(l);
 	tell_listen(l);
 	return true;
 }
@@ -299,45 +334,77 @@ static void on_retry(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
 	(void)what;
-	listener_open(arg);
+	listener_begin(arg);
+}
+
+void listener_attach(struct listener *l, struct unit *u, const struct addr *wanted)
+{
+	l->unit = u;
+	l->wanted = wanted;
+	TAILQ_INSERT_TAIL(&u->listeners, l, all);
+	u->listeners_count++;
+}
+
+void listener_detach(struct listener *l)
+{
+	if (l->waits_in)
+		wake(l);
+	TAILQ_REMOVE(&l->unit->listeners, l, all);
+	l->unit->listeners_count--;
+}
+
+static void adjust(const struct listener *l)
+{
+	const char *call;
+
+	if (sock_adjust(l->fd, &l->addr, &l->path, l->unit->service, &call) < 0)
+		tell_listen_failed(l, call, errno);
+}
+
+void listener_renew(struct listener *l)
+{
+	if (l->fd >= 0 && l->event.ev_base)
+		adjust(l);
+	else if (!l->retry)
+		listener_begin(l);
+}
+
+void listener_free(struct listener *l)
+{
+	if (l->retry)
+		event_free(l->retry);
+	if (l->fd >= 0) {
+		/* One that was bound for a reload that failed was never polled. */
+		if (l->event.ev_base) {
+			event_del(&l->event);
+			l->unit->daemon->listeners_open--;
+		}
+		sock_unlink(&l->addr, &l->path);
+		fd_close(&l->fd);
+	}
+	free(l);
 }
 
 size_t listeners_open(struct unit *u)
 {
+	const struct service *s = u->service;
 	size_t open = 0;
 
-	if (!u->daemon->shortage_timer)
-		u->daemon->shortage_timer = evtimer_new(u->daemon->base, shortage_over, u->daemon);
-	u->listeners_count = u->service->listen_count;
-	u->listeners = mem_array(u->listeners_count, sizeof *u->listeners);
-	for (size_t i = 0; i < u->listeners_count; i++) {
-		struct listener *l = &u->listeners[i];
+	for (size_t i = 0; i < s->listen_count; i++) {
+		struct listener *l = listener_new(u, &s->listen[i]);
 
-		l->unit = u;
-		l->wanted = &u->service->listen[i];
-		open += listener_open(l);
+		listener_attach(l, u, l->wanted);
+		open += listener_begin(l);
 	}
 	return open;
 }
 
 void listeners_close(struct unit *u)
 {
-	for (size_t i = 0; i < u->listeners_count; i++) {
-		struct listener *l = &u->listeners[i];
+	while (!TAILQ_EMPTY(&u->listeners)) {
+		struct listener *l = TAILQ_FIRST(&u->listeners);
 
-		if (l->retry)
-			event_free(l->retry);
-		if (l->fd < 0)
-			continue;
-		if (l->waits_in)
-			TAILQ_REMOVE(l->waits_in, l, waiting);
-		else
-			event_del(&l->event);
-		sock_unlink(&l->addr, &l->path);
-		fd_close(&l->fd);
-		u->daemon->listeners_open--;
+		listener_detach(l);
+		listener_free(l);
 	}
-	free(u->listeners);
-	u->listeners = NULL;
-	u->listeners_count = 0;
 }

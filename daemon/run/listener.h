@@ -12,6 +12,30 @@ size_t listeners_open(struct unit *u);
 /* Closes all of them and removes their files; connections live on. */
 void listeners_close(struct unit *u);
 
+/* The parts of these, for a reload, in which a listener may be bound first and polled later, and
+ * may go from one service to another with those who wait in its backlog. */
+
+/* Not open, and in no service's list yet.  `wanted` is borrowed from the unit's configuration. */
+struct listener *listener_new(struct unit *u, const struct addr *wanted);
+
+/* Opens it as this service wants it, without polling it.  0, or -1 with errno, and *call names what
+ * failed. */
+int listener_bind(struct listener *l, const struct service *s, const char **call);
+
+/* Binds it if need be and polls it.  False: it could not be bound, and will be tried again. */
+bool listener_begin(struct listener *l);
+
+void listener_attach(struct listener *l, struct unit *u, const struct addr *wanted);
+
+/* Out of its service's list; it is polled whatever it waited for. */
+void listener_detach(struct listener *l);
+
+/* Attached anew: polls it if it is not; if it is, the socket takes its service's options. */
+void listener_renew(struct listener *l);
+
+/* Closes it, removes its file.  It must be detached. */
+void listener_free(struct listener *l);
+
 /* A service is full and a client waits for it: says so, once. */
 void listeners_tell_full(struct unit *u);
 
@@ -20,5 +44,8 @@ void listeners_retry(struct daemon *d);
 
 /* A handler ended or a descriptor came free: somebody who waits may have room now. */
 void listeners_room(struct unit *u);
+
+/* Limits may have changed: everybody who waits for room is asked anew. */
+void listeners_recheck(struct daemon *d);
 
 #endif

@@ -143,8 +143,12 @@ static void serve_in_turns(struct daemon *d)
 {
 	size_t idle = 0;
 
-	while (d->waiting && idle < d->units_count)
-		idle = serve_one(&d->units[d->turn++ % d->units_count]) ? 0 : idle + 1;
+	while (d->waiting && idle < d->units_count) {
+		struct unit *u = d->turn ? d->turn : TAILQ_FIRST(&d->units);
+
+		d->turn = TAILQ_NEXT(u, all);
+		idle = serve_one(u) ? 0 : idle + 1;
+	}
 }
 
 void queue_serve_all(struct unit *u)

@@ -62,7 +62,7 @@ static void log_hint(struct log_line *l, const struct service *s)
 
 static void tell(const struct conn *c, const struct report *r)
 {
-	const struct service *s = c->unit->service;
+	const struct service *s = c->service;
 	enum step step = (enum step)r->step;
 	struct log_line l;
 

@@ -22,8 +22,9 @@
 TAILQ_HEAD(waitlist, listener);
 
 struct listener {
+	TAILQ_ENTRY(listener) all; /* of its service */
 	struct unit *unit;
-	const struct addr *wanted; /* as configured */
+	const struct addr *wanted; /* as configured, borrowed from the unit's configuration */
 	struct addr addr;          /* as bound */
 	struct sock_path path;
 	int fd; /* -1: not open, and then `retry` is set */
@@ -53,14 +54,19 @@ enum reason {
 struct lane;
 TAILQ_HEAD(lanes, lane);
 
-/* A service at run time. */
+TAILQ_HEAD(listeners, listener);
+
+/* A service at run time.  A reload gives it another configuration; what it counts goes on. */
 struct unit {
+	TAILQ_ENTRY(unit) all;
 	struct daemon *daemon;
-	uint32_t number;
+	uint32_t number;       /* never used again for another */
+	struct config *config; /* a reference: the one that `service` stands in */
 	const struct service *service;
-	struct listener *listeners; /* owned */
+	bool listed;  /* it is one of the daemon's */
+	bool removed; /* a reload took it away; it lives until its last connection has ended */
+	struct listeners listeners; /* owned */
 	size_t listeners_count;
-	uint32_t steps[2]; /* of its children; with [1] they share the descriptor table at first */
 	/* The ledger.  Always: arrived == accepted + refused + waiting,
 	 * and accepted == closed + live + lingering. */
 	uint64_t arrived, accepted, closed;
@@ -82,7 +88,9 @@ struct conn {
 	pid_t pid;
 	uint64_t id; /* what the log calls `conn` */
 	struct unit *unit;
-	struct source *source; /* where the service counts by source; NULL else */
+	struct config *config;         /* a reference: what was in force when it came (H49) */
+	const struct service *service; /* in it */
+	struct source *source;         /* where the service counts by source; NULL else */
 	struct ends ends;
 	uint64_t arrived_us, start_us;
 	int kept; /* our copy of the connection; -1: none, as a rule (H42) */
@@ -114,6 +122,7 @@ enum phase {
 
 #define RESERVE 8 /* descriptors; one connection takes three to start and keeps one */
 
+TAILQ_HEAD(units, unit);
 TAILQ_HEAD(captures, capture);
 TAILQ_HEAD(lingerings, lingering);
 struct leftover;
@@ -121,15 +130,18 @@ struct bans;
 
 struct daemon {
 	struct event_base *base;
-	struct config *config; /* owned */
+	const struct daemon_options *options; /* borrowed */
+	struct config *config;                /* a reference: the one in force */
 	struct host host;
 	struct starter *starter;
-	struct unit *units;
+	struct units units; /* in the order of the configuration, the removed ones last */
 	size_t units_count;
+	size_t units_removed; /* of them */
+	uint32_t units_made;
 
 	struct conn *conns; /* uthash by pid */
 	uint32_t live, waiting;
-	size_t turn; /* the unit that is next where all share a limit */
+	struct unit *turn; /* who is next where all share a limit; NULL: the first */
 	size_t listeners_open;
 	uint64_t next_conn;
 	struct capture *spare_capture; /* opened before it is needed, see capture.h */

@@ -44,8 +44,8 @@ static void end_handlers(struct daemon *d, const char *signal)
 	tell(d, "terminate", signal);
 	HASH_ITER (hh, d->conns, c, next) {
 		deadline_end(c);
-		if (c->unit->service->kill_grace_ms > longest_ms)
-			longest_ms = c->unit->service->kill_grace_ms;
+		if (c->service->kill_grace_ms > longest_ms)
+			longest_ms = c->service->kill_grace_ms;
 	}
 	leftover_kill(d, SIGTERM);
 	set_timer(d, d->live ? longest_ms + AFTER_KILL_MS : LEFTOVER_GRACE_MS);
@@ -67,13 +67,15 @@ static void on_phase_over(evutil_socket_t fd, short what, void *arg)
 
 void stop(struct daemon *d, const char *signal)
 {
+	struct unit *u;
+
 	switch (d->phase) {
 	case PHASE_SERVE:
 		d->phase = PHASE_DRAIN;
 		tell(d, "drain", signal);
-		for (size_t i = 0; i < d->units_count; i++) {
-			listeners_close(&d->units[i]);
-			queue_refuse_all(&d->units[i]);
+		TAILQ_FOREACH (u, &d->units, all) {
+			listeners_close(u);
+			queue_refuse_all(u);
 		}
 		set_timer(d, d->config->stop_timeout_ms);
 		break;

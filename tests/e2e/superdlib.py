@@ -402,6 +402,32 @@ class Superd:
         with self.connect(service) as c:
             return json.loads(c.read_all().decode())
 
+    # ---- another configuration
+
+    def rewrite(self, config):
+        """The file changes; superd has not been told yet."""
+        config = json.loads(json.dumps(config, default=str))
+        config.setdefault("log", {}).setdefault("format", "json")
+        if ROOT:
+            config.setdefault("defaults", {}).setdefault("user", "root")
+        self.config.write_text(json.dumps(config, indent=2))
+
+    def reload(self, config=None, event="reload-ok"):
+        """Writes it, sends HUP, and returns the event once superd has said it."""
+        if config is not None:
+            self.rewrite(config)
+        before = len(self.find(event))
+        idle = self.live() == 0
+        self.kill(signal.SIGHUP)
+        self.wait_for(event, count=before + 1)
+        if event == "reload-ok":
+            for e in self.find("listen"):
+                if "error" not in e and e["addr"] not in self.addrs[e["service"]]:
+                    self.addrs[e["service"]].append(e["addr"])
+                    self.addr[e["service"]] = e["addr"]
+            self.fds_before = self._descriptors() if idle else None
+        return self.find(event)[before]
+
     # ---- its end
 
     def kill(self, number):

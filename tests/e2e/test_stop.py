@@ -184,13 +184,6 @@ def test_a_stop_while_connections_pour_in(superd, probes):
     storm.stdout.close()
 
 
-def test_hup_changes_nothing_yet(superd):
-    d = superd({"services": {"echo": echo()}})
-    d.kill(signal.SIGHUP)
-    d.wait_for("reload-failed")
-    d.answers("echo")
-
-
 def test_superd_that_is_killed_leaves_connections_to_their_handlers(superd):
     """KILL is not a stop: nobody can clean up, and a connection is the handler's anyway."""
     d = superd({"services": {"echo": echo()}})

@@ -23,6 +23,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (c)
 		show_config(c, out);
 	complaints_free(&complaints);
-	config_free(c);
+	config_unref(c);
 	return 0;
 }

@@ -105,7 +105,7 @@ static void every_key_has_its_default(void **state)
 	assert_string_equal(env_of(s, "SUPERD_SERVICE"), "x");
 	assert_string_equal(
 		env_of(s, "PATH"), "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
-	config_free(c);
+	config_unref(c);
 }
 
 static void every_key_of_admission_has_its_field(void **state)
@@ -137,7 +137,7 @@ static void every_key_of_admission_has_its_field(void **state)
 	assert_true(s->linger);
 	assert_int_equal(s->socket.user_timeout_ms, 0);
 	assert_int_equal(s->socket.bandwidth, 65536);
-	config_free(c);
+	config_unref(c);
 }
 
 static enum acl_verdict verdict(const struct acl *acl, const char *address)
@@ -165,7 +165,7 @@ static void allow_and_deny_are_one_list(void **state)
 	assert_int_equal(verdict(a->acl, "127.0.0.1"), ACL_DENY); /* a tie */
 	assert_int_equal(verdict(a->acl, "::1"), ACL_ALLOW);
 	assert_int_equal(verdict(a->acl, "192.0.2.1"), ACL_NONE);
-	config_free(c);
+	config_unref(c);
 }
 
 static struct config *load_whole(const char *text)
@@ -207,7 +207,7 @@ static void lists_that_are_the_same_are_one(void **state)
 	assert_int_equal(verdict(s[4].access.acl, "uid:7"), ACL_NONE);
 	assert_int_equal(verdict(s[4].access.acl, "gid:5"), ACL_ALLOW);
 	assert_int_equal(verdict(s[4].access.acl, "gid:7"), ACL_DENY);
-	config_free(c);
+	config_unref(c);
 }
 
 static void an_object_replaces_the_whole_default(void **state)
@@ -229,7 +229,7 @@ static void an_object_replaces_the_whole_default(void **state)
 	assert_int_equal(c->services[1].ban.for_ms, 3600000);
 	assert_int_equal(c->services[1].source_bits_v4, 8);
 	assert_string_equal(c->services[1].reject_message, "no");
-	config_free(c);
+	config_unref(c);
 }
 
 static void a_trap_runs_nothing(void **state)
@@ -243,7 +243,7 @@ static void a_trap_runs_nothing(void **state)
 	assert_int_equal(c->services[0].trap_ms, 86400000);
 	assert_null(c->services[0].program);
 	assert_null(c->services[0].argv);
-	config_free(c);
+	config_unref(c);
 }
 
 static void the_reader_of_declarations_stands_in_front(void **state)
@@ -271,7 +271,7 @@ static void the_reader_of_declarations_stands_in_front(void **state)
 	assert_string_equal(s->argv[3], "/bin/sh");
 	assert_string_equal(s->argv[4], "-x");
 	assert_null(s->argv[5]);
-	config_free(c);
+	config_unref(c);
 	free(text);
 	free(folder);
 }
@@ -287,7 +287,7 @@ static void a_shell_line_is_an_argument_of_sh(void **state)
 	assert_string_equal(s->argv[1], "-c");
 	assert_string_equal(s->argv[2], "date; exit 3");
 	assert_null(s->argv[3]);
-	config_free(c);
+	config_unref(c);
 }
 
 static void h22_the_environment_is_a_list_with_an_order(void **state)
@@ -311,7 +311,7 @@ static void h22_the_environment_is_a_list_with_an_order(void **state)
 	assert_string_equal(env_of(s, "PATH"), "/x");
 	assert_string_equal(env_of(s, "LD_PRELOAD"), "y");
 	assert_string_equal(env_of(s, "EMPTY"), "");
-	config_free(c);
+	config_unref(c);
 }
 
 static void a_user_brings_variables_and_groups(void **state)
@@ -325,7 +325,7 @@ static void a_user_brings_variables_and_groups(void **state)
 	assert_string_equal(env_of(s, "USER"), s->identity.user);
 	assert_string_equal(env_of(s, "LOGNAME"), s->identity.user);
 	assert_string_equal(env_of(s, "HOME"), "/tmp");
-	config_free(c);
+	config_unref(c);
 }
 
 static void limits_are_soft_and_hard(void **state)
@@ -345,7 +345,7 @@ static void limits_are_soft_and_hard(void **state)
 	assert_int_equal(s->limits[2].value.rlim_cur, 0);
 	assert_int_equal(s->limits[2].value.rlim_max, 1024);
 	assert_true(s->limits[3].value.rlim_max == RLIM_INFINITY);
-	config_free(c);
+	config_unref(c);
 }
 
 static void what_a_service_sets_replaces_the_default_but_env_adds(void **state)
@@ -372,7 +372,7 @@ static void what_a_service_sets_replaces_the_default_but_env_adds(void **state)
 	assert_int_equal(c->services[1].limits_count, 2);
 	/* What is the same is there once. */
 	assert_ptr_equal(c->services[0].argv, c->services[1].argv);
-	config_free(c);
+	config_unref(c);
 	complaints_free(&complaints);
 	free(whole);
 }
@@ -390,7 +390,7 @@ static void relative_paths_are_beside_the_file(void **state)
 		 "}");
 	assert_int_equal(c->services[0].stderr_to, STDERR_FILE);
 	assert_string_equal(c->services[0].stderr_path, "/etc/superd/e.log");
-	config_free(c);
+	config_unref(c);
 }
 
 /* A NULL-terminated array as load_oneliner takes it. */
@@ -417,7 +417,7 @@ static void a_oneliner_is_a_configuration(void **state)
 	assert_string_equal(c->services[0].description, "5 o'clock");
 	assert_string_equal(c->services[0].argv[2], "5");
 	assert_string_equal(env_of(&c->services[0], "A"), "1");
-	config_free(c);
+	config_unref(c);
 	complaints_free(&complaints);
 }
 
@@ -439,7 +439,7 @@ static void options_of_texts_are_texts(void **state)
 	assert_string_equal(c->services[0].description, "5");
 	assert_int_equal(c->services[0].umask, 077);
 	assert_true(c->services[0].socket.nodelay);
-	config_free(c);
+	config_unref(c);
 	complaints_free(&complaints);
 }
 
@@ -453,15 +453,15 @@ static void h17_a_group_takes_the_place_of_the_users_own(void **state)
 	c = load("\"exec\": \"/bin/sh\", \"group\": 4321");
 	assert_int_equal(c->services[0].identity.gid, 4321);
 	assert_int_equal(c->services[0].identity.groups[0], 4321);
-	config_free(c);
+	config_unref(c);
 	c = load("\"exec\": \"/bin/sh\", \"group\": 4321, \"groups\": [ 5, 6 ]");
 	assert_int_equal(c->services[0].identity.gid, 4321);
 	assert_int_equal(c->services[0].identity.groups_count, 2);
 	assert_int_equal(c->services[0].identity.groups[1], 6);
-	config_free(c);
+	config_unref(c);
 	c = load("\"exec\": \"/bin/sh\", \"groups\": []");
 	assert_int_equal(c->services[0].identity.groups_count, 0);
-	config_free(c);
+	config_unref(c);
 }
 
 static const struct {
@@ -523,7 +523,7 @@ static void options_win_over_the_file(void **state)
 	unlink(path);
 	assert_non_null(c);
 	assert_int_equal(c->services[0].max_connections, 7);
-	config_free(c);
+	config_unref(c);
 	complaints_free(&complaints);
 }
 

@@ -1,10 +1,12 @@
 /* Many short connections from one thread: connect, send, read to the end, close.
  *   storm PORT COUNT AT_ONCE SECONDS TEXT      dialogue; expects something back
  *   storm PORT COUNT AT_ONCE SECONDS -         connect and reset at once, reads nothing
+ * TERM: no more are begun.
  * Prints: ok refused reset empty timeout other */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +25,14 @@ static int poller, port;
 static long started, count, live;
 static long ok, refused, reset, empty, timed_out, other;
 static const char *message;
+
+static volatile sig_atomic_t told_to_end;
+
+static void on_term(int signal)
+{
+	(void)signal;
+	told_to_end = 1;
+}
 
 static double now(void)
 {
@@ -130,11 +140,15 @@ int main(int argc, char **argv)
 	double end = now() + atof(argv[4]);
 	struct client *all = calloc((size_t)at_once, sizeof *all);
 
+	signal(SIGTERM, on_term);
 	poller = epoll_create1(EPOLL_CLOEXEC);
 	for (long i = 0; i < at_once; i++)
 		all[i].fd = -1;
 	while ((started < count || live) && now() < end) {
 		struct epoll_event events[256];
+
+		if (told_to_end)
+			count = 0;
 
 		for (long i = 0; i < at_once && started < count; i++)
 			if (all[i].fd < 0)

@@ -1,0 +1,120 @@
+#include "daemon/run/units.h"
+
+#include "daemon/run/admit.h"
+#include "daemon/run/listener.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct unit *unit_new(struct daemon *d, struct config *config, const struct service *service)
+{
+	struct unit *u = mem_new(sizeof *u);
+
+	u->daemon = d;
+	u->number = d->units_made++;
+	u->config = config_ref(config);
+	u->service = service;
+	TAILQ_INIT(&u->listeners);
+	TAILQ_INIT(&u->full);
+	TAILQ_INIT(&u->fresh);
+	TAILQ_INIT(&u->rounds);
+	return u;
+}
+
+void unit_free(struct unit *u)
+{
+	listeners_close(u);
+	config_unref(u->config);
+	free(u);
+}
+
+struct unit *unit_find(const struct daemon *d, const char *name)
+{
+	struct unit *u;
+
+	TAILQ_FOREACH (u, &d->units, all)
+		if (strcmp(u->service->name, name) == 0)
+			return u;
+	return NULL;
+}
+
+void unit_configure(struct unit *u, struct config *config, const struct service *service)
+{
+	struct config *before = u->config;
+
+	u->config = config_ref(config);
+	u->service = service;
+	if (u->removed)
+		u->daemon->units_removed--;
+	u->removed = false;
+	config_unref(before);
+}
+
+void unit_tell_ledger(const struct unit *u)
+{
+	struct log_line l;
+
+	if (!u->arrived)
+		return;
+	log_begin(&l, LOG_NOTICE, "ledger");
+	log_str(&l, "service", u->service->name);
+	log_num(&l, "arrived", (int64_t)u->arrived);
+	log_num(&l, "accepted", (int64_t)u->accepted);
+	log_num(&l, "closed", (int64_t)u->closed);
+	log_num(&l, "live", u->live + u->lingering);
+	log_num(&l, "waiting", u->waiting);
+	for (enum reason r = ADMITTED + 1; r < REASON_COUNT; r++)
+		if (u->refused[r])
+			log_num(&l, reason_name(r), (int64_t)u->refused[r]);
+	if (u->refused_late)
+		log_num(&l, "refused_late", (int64_t)u->refused_late);
+	log_end(&l);
+}
+
+void unit_list(struct unit *u)
+{
+	TAILQ_INSERT_TAIL(&u->daemon->units, u, all);
+	u->daemon->units_count++;
+	u->listed = true;
+}
+
+void units_take(struct daemon *d, struct units *into)
+{
+	TAILQ_CONCAT(into, &d->units, all);
+	d->units_count = 0;
+	d->turn = NULL;
+}
+
+void unit_remove(struct unit *u)
+{
+	listeners_close(u);
+	if (!u->removed)
+		u->daemon->units_removed++;
+	u->removed = true;
+}
+
+static void sweep(struct unit *u)
+{
+	struct daemon *d = u->daemon;
+
+	unit_tell_ledger(u);
+	if (d->turn == u)
+		d->turn = TAILQ_NEXT(u, all);
+	TAILQ_REMOVE(&d->units, u, all);
+	d->units_count--;
+	d->units_removed--;
+	unit_free(u);
+}
+
+void units_sweep(struct daemon *d)
+{
+	struct unit *u, *next;
+
+	if (!d->units_removed)
+		return;
+	for (u = TAILQ_FIRST(&d->units); u; u = next) {
+		next = TAILQ_NEXT(u, all);
+		if (u->removed && !u->live && !u->waiting && !u->lingering)
+			sweep(u);
+	}
+}

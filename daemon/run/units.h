@@ -1,0 +1,32 @@
+/* The services at run time: made, found, counted, and let go when their last connection ends. */
+#ifndef RUN_UNITS_H
+#define RUN_UNITS_H
+
+#include "daemon/run/state.h"
+
+/* One that is not listed yet.  Takes a reference of the configuration. */
+struct unit *unit_new(struct daemon *d, struct config *config, const struct service *service);
+
+/* Closes what is open and frees it; nothing may refer to it. */
+void unit_free(struct unit *u);
+
+/* By name; also one that was removed and still has connections.  NULL: none. */
+struct unit *unit_find(const struct daemon *d, const char *name);
+
+/* Into the daemon's list, at its end; and all out of it. */
+void unit_list(struct unit *u);
+void units_take(struct daemon *d, struct units *into);
+
+/* From now on it goes by this. */
+void unit_configure(struct unit *u, struct config *config, const struct service *service);
+
+/* A reload took it away: no new connections, and those that are there go on. */
+void unit_remove(struct unit *u);
+
+/* Frees those that were removed and of which nothing is left. */
+void units_sweep(struct daemon *d);
+
+/* Its sums in the log, where anything came: arrived is accepted and refused. */
+void unit_tell_ledger(const struct unit *u);
+
+#endif
