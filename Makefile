@@ -9,9 +9,11 @@ B         := build/$(FLAVOR)
 
 PREFIX    ?= /usr/local
 SBINDIR   ?= $(PREFIX)/sbin
+BINDIR    ?= $(PREFIX)/bin
 MANDIR    ?= $(PREFIX)/share/man
 LIBEXECDIR ?= $(PREFIX)/libexec
 HANDLERDIR ?= $(LIBEXECDIR)/superd
+IMPORTDIR ?= $(LIBEXECDIR)/superd-import
 SYSCONFDIR ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)
 CONFDIR   ?= $(SYSCONFDIR)/superd
 DATADIR   ?= $(PREFIX)/share/superd
@@ -43,7 +45,7 @@ UNITS        := $(UNIT_SRC:tests/unit/%.c=$(B)/unit/%)
 FUZZ_SRC     := $(wildcard tests/fuzz/fuzz_*.c)
 FUZZERS      := $(FUZZ_SRC:tests/fuzz/%.c=$(B)/fuzz/%)
 REPLAYS      := $(FUZZ_SRC:tests/fuzz/%.c=$(B)/replay/%)
-MAN_SRC      := $(wildcard daemon/*.[1-8]) $(wildcard handlers/*.[1-8])
+MAN_SRC      := $(wildcard daemon/*.[1-8]) $(wildcard handlers/*.[1-8]) $(wildcard contrib/import/*.[1-8])
 
 # ---------------------------------------------------------------- flags
 WARN      := -std=gnu11 -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
@@ -268,9 +270,13 @@ MAN_SECTIONS := $(sort $(foreach m,$(MAN_SRC),$(subst .,,$(suffix $(m)))))
 
 install: all ## into DESTDIR and PREFIX; an existing configuration is left alone
 	$(INSTALL) -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(HANDLERDIR) $(DESTDIR)$(DATADIR) \
-		$(DESTDIR)$(CONFDIR)/services.d $(foreach n,$(MAN_SECTIONS),$(DESTDIR)$(MANDIR)/man$(n))
+		$(DESTDIR)$(BINDIR) $(DESTDIR)$(IMPORTDIR) $(DESTDIR)$(CONFDIR)/services.d \
+		$(foreach n,$(MAN_SECTIONS),$(DESTDIR)$(MANDIR)/man$(n))
 	$(INSTALL) -m 755 $(PROGS) $(DESTDIR)$(SBINDIR)/
 	$(INSTALL) -m 755 $(HANDLERS) $(DESTDIR)$(HANDLERDIR)/
+	$(INSTALL) -m 644 contrib/import/*.py $(DESTDIR)$(IMPORTDIR)/
+	$(INSTALL) -m 755 contrib/import/superd-import $(DESTDIR)$(IMPORTDIR)/
+	ln -srf $(DESTDIR)$(IMPORTDIR)/superd-import $(DESTDIR)$(BINDIR)/superd-import
 	$(INSTALL) -m 644 etc/mime.types etc/services.schema.json $(DESTDIR)$(DATADIR)/
 	for m in $(MAN_SRC); do $(INSTALL) -m 644 $$m $(DESTDIR)$(MANDIR)/man$${m##*.}/; done
 	[ -e $(DESTDIR)$(CONFDIR)/services.json ] || \
@@ -281,7 +287,8 @@ install: all ## into DESTDIR and PREFIX; an existing configuration is left alone
 
 uninstall: ## take away what install brought, but for the configuration
 	rm -f $(PROGS:$(B)/%=$(DESTDIR)$(SBINDIR)/%)
-	rm -rf $(DESTDIR)$(HANDLERDIR) $(DESTDIR)$(DATADIR)
+	rm -f $(DESTDIR)$(BINDIR)/superd-import
+	rm -rf $(DESTDIR)$(HANDLERDIR) $(DESTDIR)$(IMPORTDIR) $(DESTDIR)$(DATADIR)
 	for m in $(MAN_SRC); do rm -f $(DESTDIR)$(MANDIR)/man$${m##*.}/$${m##*/}; done
 
 dist: ## superd-VERSION.tar.gz of what git tracks
