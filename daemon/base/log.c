@@ -17,6 +17,7 @@
 #define FIELD_MIN 32 /* a field that has not even this much room is left out */
 
 static struct log_options options = { .target = LOG_STDERR, .level = LOG_NOTICE };
+static struct log_tap tap;
 
 int log_open(const struct log_options *o)
 {
@@ -31,9 +32,14 @@ int log_reopen(void)
 	return sink_open(options.target, options.path);
 }
 
+void log_set_tap(const struct log_tap *t)
+{
+	tap = *t;
+}
+
 bool log_on(enum log_level level)
 {
-	return level <= options.level;
+	return level <= options.level || (tap.take && level <= tap.level);
 }
 
 /* Once the sink takes lines again, it is told what it missed. */
@@ -72,7 +78,7 @@ uint64_t log_dropped(void)
 
 /* ---- building a line */
 
-static void put(struct log_line *l, const char *bytes, size_t n)
+static void put(struct log_text *l, const char *bytes, size_t n)
 {
 	size_t room = sizeof l->text - TAIL - l->len;
 
@@ -83,7 +89,7 @@ static void put(struct log_line *l, const char *bytes, size_t n)
 }
 
 /* All or nothing: an escape or a character is never cut in half by the end of the line. */
-static bool put_whole(struct log_line *l, const char *bytes, size_t n)
+static bool put_whole(struct log_text *l, const char *bytes, size_t n)
 {
 	if (l->len + n > sizeof l->text - TAIL)
 		return false;
@@ -117,9 +123,9 @@ static size_t utf8_length(const unsigned char *p, size_t n)
 
 /* One character, or one byte that is none, as it is to be written.  Returns how many bytes of p
  * it took; *n is how many it is. */
-static size_t escape(const unsigned char *p, size_t left, bool quoted, char out[8], size_t *n)
+static size_t escape(
+	const unsigned char *p, size_t left, bool json, bool quoted, char out[8], size_t *n)
 {
-	bool json = options.format == LOG_JSON;
 	size_t len = 1;
 
 	if (quoted && (*p == '"' || *p == '\\')) {
@@ -141,11 +147,13 @@ static size_t escape(const unsigned char *p, size_t left, bool quoted, char out[
 }
 
 /* `quoted`: between quotes, so that these and backslashes are escaped too. */
-static void put_escaped(struct log_line *l, const unsigned char *p, size_t n, bool quoted)
+static void put_escaped(struct log_text *l, const unsigned char *p, size_t n, bool quoted)
 {
+	bool json = l->format == LOG_JSON;
+
 	while (n) {
 		char out[8];
-		size_t out_len, took = escape(p, n, quoted, out, &out_len);
+		size_t out_len, took = escape(p, n, json, quoted, out, &out_len);
 
 		if (!put_whole(l, out, out_len))
 			return;
@@ -166,13 +174,13 @@ static bool plain(const unsigned char *p, size_t n)
 }
 
 /* False: no room, or the line is not wanted. */
-static bool put_key(struct log_line *l, const char *key)
+static bool put_key(struct log_text *l, const char *key)
 {
 	size_t n = strlen(key);
 
-	if (!l->wanted || l->len + n + FIELD_MIN > sizeof l->text - TAIL)
+	if (!l->on || l->len + n + FIELD_MIN > sizeof l->text - TAIL)
 		return false;
-	if (options.format == LOG_JSON) {
+	if (l->format == LOG_JSON) {
 		put(l, ",\"", 2);
 		put(l, key, n);
 		put(l, "\":", 2);
@@ -184,11 +192,11 @@ static bool put_key(struct log_line *l, const char *key)
 	return true;
 }
 
-void log_bytes(struct log_line *l, const char *key, const void *bytes, size_t len)
+static void put_value(struct log_text *l, const char *key, const void *bytes, size_t len)
 {
 	if (!put_key(l, key))
 		return;
-	if (options.format == LOG_TEXT && plain(bytes, len)) {
+	if (l->format == LOG_TEXT && plain(bytes, len)) {
 		put_whole(l, bytes, len);
 		return;
 	}
@@ -197,40 +205,64 @@ void log_bytes(struct log_line *l, const char *key, const void *bytes, size_t le
 	l->text[l->len++] = '"'; /* TAIL has the room */
 }
 
+static void put_number(struct log_text *l, const char *key, const char *number)
+{
+	if (put_key(l, key))
+		put(l, number, strlen(number));
+}
+
+void log_bytes(struct log_line *l, const char *key, const void *bytes, size_t len)
+{
+	put_value(&l->written, key, bytes, len);
+	put_value(&l->tapped, key, bytes, len);
+}
+
 void log_str(struct log_line *l, const char *key, const char *value)
 {
 	if (value)
 		log_bytes(l, key, value, strlen(value));
 }
 
+static void log_number(struct log_line *l, const char *key, const char *number)
+{
+	put_number(&l->written, key, number);
+	put_number(&l->tapped, key, number);
+}
+
 void log_num(struct log_line *l, const char *key, int64_t value)
 {
 	char text[24];
 
-	if (!put_key(l, key))
+	if (!l->wanted)
 		return;
-	put(l, text, (size_t)snprintf(text, sizeof text, "%" PRId64, value));
+	snprintf(text, sizeof text, "%" PRId64, value);
+	log_number(l, key, text);
 }
 
 void log_ms(struct log_line *l, const char *key, int64_t us)
 {
 	char text[32];
 
-	if (!put_key(l, key))
+	if (!l->wanted)
 		return;
-	put(l, text,
-		(size_t)snprintf(
-			text, sizeof text, "%" PRId64 ".%03d", us / 1000, (int)(us % 1000)));
+	snprintf(text, sizeof text, "%" PRId64 ".%03d", us / 1000, (int)(us % 1000));
+	log_number(l, key, text);
+}
+
+static void put_text(struct log_text *l, const char *key, const char *value)
+{
+	if (l->format == LOG_JSON) {
+		put_value(l, key, value, strlen(value));
+	} else if (l->on) {
+		put(l, " ", 1);
+		put_escaped(l, (const unsigned char *)value, strlen(value), false);
+	}
 }
 
 void log_text(struct log_line *l, const char *key, const char *value)
 {
-	if (options.format == LOG_JSON) {
-		log_str(l, key, value);
-	} else if (l->wanted) {
-		put(l, " ", 1);
-		put_escaped(l, (const unsigned char *)value, strlen(value), false);
-	}
+	put_text(&l->written, key, value);
+	put_text(&l->tapped, key, value);
 }
 
 /* syslog and the journal stamp the time themselves. */
@@ -239,7 +271,7 @@ static bool stamped_elsewhere(void)
 	return options.target == LOG_SYSLOG || options.target == LOG_JOURNAL;
 }
 
-static void put_time(struct log_line *l)
+static void put_time(struct log_text *l)
 {
 	struct timeval now;
 	struct tm utc;
@@ -253,25 +285,21 @@ static void put_time(struct log_line *l)
 	put(l, text, n);
 }
 
-void log_begin(struct log_line *l, enum log_level level, const char *verb)
+static void begin_json(struct log_text *l, enum log_level level, const char *verb)
 {
 	static const char *const names[] = { "error", "notice", "info", "tour" };
 
-	l->wanted = log_on(level);
-	l->level = level;
-	l->len = 0;
-	if (!l->wanted)
-		return;
-	if (options.format == LOG_JSON) {
-		put(l, "{\"time\":\"", 9);
-		put_time(l);
-		put(l, "\",\"level\":\"", 11);
-		put(l, names[level], strlen(names[level]));
-		put(l, "\",\"event\":\"", 11);
-		put(l, verb, strlen(verb));
-		put(l, "\"", 1);
-		return;
-	}
+	put(l, "{\"time\":\"", 9);
+	put_time(l);
+	put(l, "\",\"level\":\"", 11);
+	put(l, names[level], strlen(names[level]));
+	put(l, "\",\"event\":\"", 11);
+	put(l, verb, strlen(verb));
+	put(l, "\"", 1);
+}
+
+static void begin_text(struct log_text *l, const char *verb)
+{
 	if (!stamped_elsewhere()) {
 		put_time(l);
 		put(l, " ", 1);
@@ -279,16 +307,47 @@ void log_begin(struct log_line *l, enum log_level level, const char *verb)
 	put(l, verb, strlen(verb));
 }
 
+static void begin(
+	struct log_text *l, bool on, enum log_format format, enum log_level level, const char *verb)
+{
+	l->on = on;
+	l->format = format;
+	l->len = 0;
+	if (!on)
+		return;
+	if (format == LOG_JSON)
+		begin_json(l, level, verb);
+	else
+		begin_text(l, verb);
+}
+
+void log_begin(struct log_line *l, enum log_level level, const char *verb)
+{
+	l->wanted = log_on(level);
+	l->level = level;
+	begin(&l->written, level <= options.level, options.format, level, verb);
+	begin(&l->tapped, tap.take && level <= tap.level, LOG_JSON, level, verb);
+}
+
+static void end(struct log_text *l)
+{
+	if (l->format == LOG_JSON)
+		l->text[l->len++] = '}';
+	l->text[l->len++] = '\n';
+}
+
 void log_end(struct log_line *l)
 {
 	static const int priorities[] = { 3, 5, 6, 7 }; /* as in syslog.h */
 
-	if (!l->wanted)
-		return;
-	if (options.format == LOG_JSON)
-		l->text[l->len++] = '}';
-	l->text[l->len++] = '\n';
-	sink_line(priorities[l->level], l->text, l->len);
+	if (l->written.on) {
+		end(&l->written);
+		sink_line(priorities[l->level], l->written.text, l->written.len);
+	}
+	if (l->tapped.on) {
+		end(&l->tapped);
+		tap.take(tap.context, l->level, l->tapped.text, l->tapped.len);
+	}
 }
 
 void log_say(enum log_level level, const char *verb, const char *format, ...)

@@ -46,12 +46,29 @@ bool log_on(enum log_level level);
 /* Lines dropped since the start because the sink was stuck. */
 uint64_t log_dropped(void);
 
+/* Somebody who listens in: gets every line up to `level` as JSON, whatever the log itself does.
+ * He must not log. */
+struct log_tap {
+	enum log_level level;
+	void (*take)(void *context, enum log_level level, const char *line, size_t len);
+	void *context;
+};
+
+/* One at a time; one whose `take` is NULL ends it. */
+void log_set_tap(const struct log_tap *t);
+
+struct log_text {
+	size_t len;
+	bool on;
+	enum log_format format;
+	char text[4096];
+};
+
 /* A line under construction.  log_begin, any number of fields, log_end. */
 struct log_line {
-	size_t len;
-	bool wanted;
+	bool wanted; /* by the log or by the tap */
 	enum log_level level;
-	char text[4096];
+	struct log_text written, tapped;
 };
 
 void log_begin(struct log_line *l, enum log_level level, const char *verb);

@@ -151,10 +151,50 @@ static void a_line_that_is_too_long_ends_whole(void **state)
 			line = json_loads(written(), 0, NULL);
 			assert_non_null(line);
 			json_decref(line);
-			assert_true(strlen(got) <= sizeof l.text);
-			assert_true(strlen(got) > sizeof l.text - 64);
+			assert_true(strlen(got) <= sizeof l.written.text);
+			assert_true(strlen(got) > sizeof l.written.text - 64);
 			assert_int_equal(strchr(got, '\n') - got, strlen(got) - 1);
 		}
+}
+
+static char heard[8192];
+
+static void hear(void *context, enum log_level level, const char *line, size_t len)
+{
+	assert_ptr_equal(context, heard);
+	assert_int_equal(level, LOG_INFO);
+	assert_true(strlen(heard) + len < sizeof heard);
+	strncat(heard, line, len);
+}
+
+static void who_listens_in_hears_json_whatever_the_log_writes(void **state)
+{
+	const struct log_tap tap = { LOG_INFO, hear, heard }, none = { 0 };
+	struct log_line l;
+	json_t *line;
+
+	(void)state;
+	begin(LOG_TEXT, LOG_NOTICE);
+	log_set_tap(&tap);
+	assert_true(log_on(LOG_INFO));
+	assert_false(log_on(LOG_TOUR));
+	log_begin(&l, LOG_INFO, "verb");
+	log_str(&l, "key", "a \"value\"");
+	log_num(&l, "n", -1);
+	log_ms(&l, "ms", 1500);
+	log_text(&l, "text", "x");
+	log_end(&l);
+	log_begin(&l, LOG_TOUR, "tour");
+	log_end(&l);
+	log_set_tap(&none);
+	assert_false(log_on(LOG_INFO));
+	assert_string_equal(written(), "");
+	line = json_loads(heard, 0, NULL);
+	assert_non_null(line);
+	assert_string_equal(json_string_value(json_object_get(line, "event")), "verb");
+	assert_string_equal(json_string_value(json_object_get(line, "key")), "a \"value\"");
+	assert_int_equal(json_integer_value(json_object_get(line, "n")), -1);
+	json_decref(line);
 }
 
 static void a_level_that_is_not_wanted_writes_nothing(void **state)
@@ -287,6 +327,7 @@ int main(void)
 		cmocka_unit_test(a_value_is_escaped_in_json),
 		cmocka_unit_test(every_byte_makes_valid_json),
 		cmocka_unit_test(a_line_that_is_too_long_ends_whole),
+		cmocka_unit_test(who_listens_in_hears_json_whatever_the_log_writes),
 		cmocka_unit_test(a_level_that_is_not_wanted_writes_nothing),
 		cmocka_unit_test(fields_have_their_forms),
 		cmocka_unit_test(time_is_utc_to_the_millisecond),
