@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 enum { EXIT_OK = 0, EXIT_CONFIG = 1, EXIT_USAGE = 100 };
-enum { OPTION_READY_FD = 256, OPTION_SCHEMA };
+enum { OPTION_READY_FD = 256, OPTION_SCHEMA, OPTION_CONTROL };
 
 static const char usage[] =
 	"superd: usage: superd -c FILE [-t] [-v] [-o KEY=VALUE ...] [--ready-fd N]\n"
@@ -29,6 +29,7 @@ static const char help[] =
 	"  -o KEY=VALUE   set a key of services.json(5) in every service\n"
 	"  -v             log every connection; -vv: each system call of its life\n"
 	"  --ready-fd N   write the bound addresses to descriptor N once really listening\n"
+	"  --control PATH the socket for superctl(8), over what the file says\n"
 	"  --schema       print the JSON Schema of a configuration file\n"
 	"  -V, --version  print the version and how it was built\n"
 	"  -h, --help     print this\n"
@@ -36,6 +37,7 @@ static const char help[] =
 
 static const struct option long_options[] = {
 	{ "ready-fd", required_argument, NULL, OPTION_READY_FD },
+	{ "control", required_argument, NULL, OPTION_CONTROL },
 	{ "schema", no_argument, NULL, OPTION_SCHEMA },
 	{ "version", no_argument, NULL, 'V' },
 	{ "help", no_argument, NULL, 'h' },
@@ -107,6 +109,9 @@ static int parse(int argc, char **argv, struct arguments *a)
 			if (!parse_fd(optarg, &a->run.ready_fd))
 				return misused("--ready-fd wants the number of a descriptor");
 			break;
+		case OPTION_CONTROL:
+			a->run.control = optarg;
+			break;
 		case OPTION_SCHEMA:
 			schema_print(stdout);
 			return EXIT_OK;
@@ -143,11 +148,19 @@ static struct config *load(const struct arguments *a)
 	return config;
 }
 
+/* On the heap; NULL for NULL. */
+static char *absolute(const char *folder, const char *path)
+{
+	if (!path)
+		return NULL;
+	return path[0] == '/' ? mem_dup(path) : mem_print("%s/%s", folder, path);
+}
+
 int main(int argc, char **argv)
 {
 	struct arguments a = { .run.ready_fd = -1 };
 	struct config *config = NULL;
-	char *folder = NULL;
+	char *folder = NULL, *control = NULL;
 	int code;
 
 	fd_sanitize();
@@ -166,10 +179,13 @@ int main(int argc, char **argv)
 			a.run.file = a.file;
 		folder = getcwd(NULL, 0);
 		a.run.folder = folder ? folder : "/";
+		control = absolute(a.run.folder, a.run.control);
+		a.run.control = control;
 		a.run.settings = a.options;
 		code = daemon_run(config, &a.run);
 	}
 	free(folder);
+	free(control);
 	free(a.listen);
 	free(a.options);
 	if (fflush(stdout) != 0)

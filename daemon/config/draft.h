@@ -77,6 +77,8 @@ struct top {
 	uint32_t max_connections;
 	uint64_t stop_timeout_ms;
 	struct strings handler_path;
+	const char *control, *observe, *observe_group;
+	mode_t observe_mode;
 };
 
 #endif

@@ -1,12 +1,14 @@
 #include "daemon/config/load.h"
 
 #include "daemon/base/mem.h"
+#include "daemon/config/identity.h"
 #include "daemon/config/reading.h"
 #include "daemon/config/services.h"
 
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/un.h>
 
 /* ---- the whole ---- */
 
@@ -18,6 +20,38 @@ static void loader_init(struct loader *l, const char *path, struct complaints *c
 	if (path)
 		l->config->path = arena_dup(&l->config->arena, path);
 	presets_read(l, schema_top, &l->top);
+}
+
+/* A unix socket's path has a place of fixed size in its address. */
+static void check_path(struct loader *l, const char *key, const char *path)
+{
+	struct sockaddr_un room;
+
+	if (path && strlen(path) >= sizeof room.sun_path)
+		complain(l->complaints, l->config->path ? l->config->path : "-o", 0, 0,
+			"%s: '%s' is longer than %zu bytes", key, path, sizeof room.sun_path - 1);
+}
+
+static void check_top(struct loader *l)
+{
+	struct config *c = l->config;
+	char why[160];
+	const char *wrong = NULL;
+
+	check_path(l, "control", l->top.control);
+	check_path(l, "observe", l->top.observe);
+	c->observe_gid = (gid_t)-1;
+	if (l->top.observe_group)
+		wrong = identity_number(l, l->top.observe_group, false, &c->observe_gid, why);
+	if (wrong)
+		complain(l->complaints, c->path, 0, 0, "observe_group: %s", wrong);
+}
+
+static void take_control(struct loader *l)
+{
+	l->config->control = l->top.control;
+	l->config->observe = l->top.observe;
+	l->config->observe_mode = l->top.observe_mode;
 }
 
 static void take_top(struct loader *l)
@@ -35,6 +69,7 @@ static void take_top(struct loader *l)
 	c->log_bytes = l->top.log_bytes;
 	c->max_connections = l->top.max_connections;
 	c->stop_timeout_ms = l->top.stop_timeout_ms;
+	take_control(l);
 }
 
 static void take_services(struct loader *l)
@@ -63,6 +98,7 @@ static struct config *complete(struct loader *l)
 	struct config *c = NULL;
 
 	services_clashes(l);
+	check_top(l);
 	if (!loader_failed(l) && !any_enabled(l))
 		complain(l->complaints, l->config->path ? l->config->path : "-o", 0, 0,
 			"there is nothing to serve: %s",

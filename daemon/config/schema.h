@@ -55,6 +55,7 @@ struct key {
 	const char *preset;       /* the default, as JSON; NULL: none */
 	const char *const *words; /* of KEY_WORD and KEY_SINK; NULL-terminated */
 	const struct key *keys;   /* of KEY_OBJECT and KEY_RLIMITS */
+	bool tunable;             /* may be set while superd runs; a field of struct service */
 	const char *help;
 };
 

@@ -24,6 +24,7 @@ void config_unref(struct config *c)
 	for (size_t i = 0; i < c->acls_count; i++)
 		acl_free(c->acls[i]);
 	free(c->acls);
+	config_unref(c->base);
 	arena_free(&c->arena);
 	free(c);
 }

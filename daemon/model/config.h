@@ -14,6 +14,7 @@
 struct config {
 	struct arena arena; /* owns everything below */
 	unsigned references;
+	struct config *base; /* owned reference, NULL: none; one that was tuned points into it */
 	uint64_t generation; /* which one superd runs: 1 at the start, one more at each reload */
 	const char *path;    /* the file named on the command line; NULL for the one-liner */
 
@@ -22,6 +23,10 @@ struct config {
 	uint32_t max_connections; /* all services together; 0 is no limit */
 	uint64_t stop_timeout_ms;
 	const char *const *handler_path; /* NULL-terminated, absolute folders */
+
+	const char *control, *observe; /* paths of sockets; NULL: none */
+	mode_t observe_mode;
+	gid_t observe_gid; /* -1 leaves it */
 
 	const struct service *services; /* in the order of the file(s) */
 	size_t services_count;

@@ -145,16 +145,24 @@ void sources_touch(struct sources *t, struct source *s)
 		rest(t, s);
 }
 
+struct source *sources_find(const struct sources *t, const struct acl_key *key, uint32_t service)
+{
+	struct source *s = t->buckets[hash(t, key, service) & t->mask];
+
+	while (s && (s->service != service || !acl_same(&s->key, key)))
+		s = s->next;
+	return s;
+}
+
 struct source *sources_get(struct sources *t, const struct acl_key *key, uint32_t service)
 {
-	struct source **bucket = &t->buckets[hash(t, key, service) & t->mask], *s;
+	struct source *s = sources_find(t, key, service), **bucket;
 
-	for (s = *bucket; s; s = s->next)
-		if (s->service == service && acl_same(&s->key, key)) {
-			/* One that comes again and again is not the longest unseen. */
-			sources_touch(t, s);
-			return s;
-		}
+	if (s) {
+		/* One that comes again and again is not the longest unseen. */
+		sources_touch(t, s);
+		return s;
+	}
 	while (t->resting >= t->idle_max && t->oldest)
 		forget(t, t->oldest);
 	if (t->count > t->mask)

@@ -37,6 +37,9 @@ void sources_free(struct sources *t); /* NULL is fine */
  * one is asked for. */
 struct source *sources_get(struct sources *t, const struct acl_key *key, uint32_t service);
 
+/* The same, but NULL if there is none. */
+struct source *sources_find(const struct sources *t, const struct acl_key *key, uint32_t service);
+
 /* To be called after `live` or `waiting` changed: at 0 and 0 the source may be forgotten. */
 void sources_touch(struct sources *t, struct source *s);
 

@@ -70,12 +70,12 @@ static enum acl_verdict match(struct arrival *a, const struct acl *acl)
 	return v;
 }
 
-static bool denied(struct arrival *a)
+bool admit_listed(struct arrival *a)
 {
 	const struct access *access = &a->unit->service->access;
 	enum acl_verdict v = access->acl ? match(a, access->acl) : ACL_NONE;
 
-	return v == ACL_DENY || (v == ACL_NONE && access->allow_only);
+	return v == ACL_ALLOW || (v == ACL_NONE && !access->allow_only);
 }
 
 bool admit_proxy(struct arrival *a)
@@ -95,7 +95,7 @@ enum reason admit(struct arrival *a)
 	}
 	if (s->trap_ms)
 		return REASON_TRAP;
-	if (denied(a))
+	if (!admit_listed(a))
 		return REASON_DENY;
 	if (s->reject_when_full && !a->declared && !admit_place(u))
 		return REASON_FULL;

@@ -36,6 +36,9 @@ void arrival_init(struct arrival *a, struct unit *u, const struct ends *e);
 /* ADMITTED, or the reason not to. */
 enum reason admit(struct arrival *a);
 
+/* Do the lists of the service let it in?  Notes the rule that decided. */
+bool admit_listed(struct arrival *a);
+
 /* Is the peer one of the proxies whose declarations this service believes? */
 bool admit_proxy(struct arrival *a);
 

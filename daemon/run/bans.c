@@ -82,7 +82,7 @@ static bool is_full(struct bans *bans)
 	return true;
 }
 
-void bans_add(struct daemon *d, const struct acl_prefix *who, uint64_t for_ms, const char *why)
+bool bans_add(struct daemon *d, const struct acl_prefix *who, uint64_t for_ms, const char *why)
 {
 	struct ban *b;
 
@@ -92,10 +92,10 @@ void bans_add(struct daemon *d, const struct acl_prefix *who, uint64_t for_ms, c
 	if (b) {
 		if (clock_ms() + for_ms > b->end_ms)
 			set_end(b, for_ms);
-		return;
+		return true;
 	}
 	if (is_full(d->bans))
-		return;
+		return false;
 	b = mem_new(sizeof *b);
 	b->who = *who;
 	b->daemon = d;
@@ -104,6 +104,7 @@ void bans_add(struct daemon *d, const struct acl_prefix *who, uint64_t for_ms, c
 	HASH_ADD(hh, d->bans->table, who, sizeof b->who, b);
 	d->bans->of_length[who->key.kind][who->bits]++;
 	tell("ban", b, why, for_ms);
+	return true;
 }
 
 bool bans_match(const struct daemon *d, const struct acl_key *key, struct acl_prefix *rule)
@@ -124,6 +125,41 @@ bool bans_match(const struct daemon *d, const struct acl_key *key, struct acl_pr
 		}
 	}
 	return false;
+}
+
+static uint64_t left_ms(const struct ban *b)
+{
+	uint64_t now_ms = clock_ms();
+
+	return b->end_ms > now_ms ? b->end_ms - now_ms : 1;
+}
+
+bool bans_end(struct daemon *d, const struct acl_prefix *who)
+{
+	struct ban *b = d->bans ? find(d->bans, who) : NULL;
+
+	if (!b)
+		return false;
+	on_end(-1, 0, b);
+	return true;
+}
+
+uint64_t bans_left_ms(const struct daemon *d, const struct acl_prefix *who)
+{
+	const struct ban *b = d->bans ? find(d->bans, who) : NULL;
+
+	return b ? left_ms(b) : 0;
+}
+
+void bans_each(const struct daemon *d,
+	void (*each)(const struct acl_prefix *who, uint64_t left_ms, void *context), void *context)
+{
+	const struct ban *b;
+
+	if (!d->bans)
+		return;
+	for (b = d->bans->table; b; b = b->hh.next)
+		each(&b->who, left_ms(b), context);
 }
 
 void bans_free(struct daemon *d)

@@ -110,6 +110,7 @@ void conn_started(struct conn *c, pid_t pid)
 	struct log_line l;
 
 	c->pid = pid;
+	metrics_started(&c->unit->metrics, clock_us() - c->arrived_us);
 	HASH_ADD_INT(d->conns, pid, c);
 	if (!log_on(LOG_INFO))
 		return;
@@ -207,6 +208,8 @@ static void end_handler(struct conn *c, int wait_status, const struct rusage *us
 		c->cpu_us = timeval_us(used->ru_utime) + timeval_us(used->ru_stime);
 		c->memory_kb = used->ru_maxrss;
 	}
+	if (c->pid)
+		metrics_ended(&c->unit->metrics, clock_us() - c->start_us, wait_status, used);
 	deadline_cancel(c);
 	declare_end(c);
 	if (c->capture)

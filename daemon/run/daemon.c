@@ -7,6 +7,7 @@
 #include "daemon/run/admit.h"
 #include "daemon/run/bans.h"
 #include "daemon/run/capture.h"
+#include "daemon/run/control.h"
 #include "daemon/run/idle.h"
 #include "daemon/run/leftover.h"
 #include "daemon/run/linger.h"
@@ -119,6 +120,23 @@ static void make_units(struct daemon *d)
 	}
 }
 
+static void complain_fatal(const char *line, void *context)
+{
+	(void)context;
+	fatal("%s", line);
+}
+
+static void open_control(struct daemon *d)
+{
+	struct complaints complaints = { 0 };
+
+	d->control = control_new(d);
+	if (!control_prepare(d->control, d->config, &complaints))
+		complaints_each(&complaints, complain_fatal, NULL);
+	control_commit(d->control);
+	complaints_free(&complaints);
+}
+
 /* `service address` a line, then the end: whoever started us may go on. */
 static void write_ready(const struct daemon *d, int fd)
 {
@@ -206,6 +224,7 @@ static void loop(struct daemon *d)
 			fatal("cannot wait for events: %m");
 		start_after_wait(d->starter);
 		units_sweep(d);
+		control_check(d->control);
 		stop_check(d);
 	}
 }
@@ -220,6 +239,7 @@ static void daemon_free(struct daemon *d)
 {
 	struct unit *u;
 
+	control_free(d->control);
 	while ((u = TAILQ_FIRST(&d->units))) {
 		TAILQ_REMOVE(&d->units, u, all);
 		unit_free(u);
@@ -285,12 +305,14 @@ int daemon_run(struct config *config, const struct daemon_options *options)
 	TAILQ_INIT(&d.shortage);
 	TAILQ_INIT(&d.lingers);
 	d.netlink = -1;
+	d.started_ms = clock_ms();
 	d.sources = make_sources();
 	signals_open(&d);
 	leftover_adopt();
 	d.base = base_new();
 	watch(&d);
 	make_units(&d);
+	open_control(&d);
 	tell_start(&d);
 	open_listeners(&d, fd_high(ready_fd));
 	loop(&d);

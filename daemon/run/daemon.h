@@ -8,6 +8,7 @@ struct daemon;
 
 struct daemon_options {
 	const char *file;      /* what -c named; NULL: there is nothing that can be read again */
+	const char *control;   /* path of the control socket, over the configuration's; or NULL */
 	const char *folder;    /* what it is relative to */
 	char *const *settings; /* of -o, NULL-terminated */
 	unsigned verbose;      /* how many -v: raises the log's level */

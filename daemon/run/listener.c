@@ -47,6 +47,37 @@ static void wake_all(struct waitlist *list)
 		wake(TAILQ_FIRST(list));
 }
 
+static void wait_stopped(struct listener *l)
+{
+	if (l->waits_in)
+		wake(l);
+	wait_in(l, &l->unit->stopped);
+}
+
+void listeners_pause(struct unit *u)
+{
+	struct listener *l;
+
+	TAILQ_FOREACH (l, &u->listeners, all)
+		if (l->fd >= 0)
+			wait_stopped(l);
+}
+
+void listeners_resume(struct unit *u)
+{
+	wake_all(&u->stopped);
+}
+
+size_t listeners_missing(const struct unit *u)
+{
+	const struct listener *l;
+	size_t missing = 0;
+
+	TAILQ_FOREACH (l, &u->listeners, all)
+		missing += l->fd < 0;
+	return missing;
+}
+
 static void tell_resume(struct unit *u)
 {
 	struct log_line l;
@@ -296,6 +327,8 @@ static void poll_begin(struct listener *l)
 	event_assign(&l->event, d->base, l->fd, EV_READ | EV_PERSIST, on_readable, l);
 	if (event_add(&l->event, NULL) < 0)
 		fatal("cannot poll: %m");
+	if (l->unit->state == UNIT_PAUSED)
+		wait_stopped(l);
 }
 
 struct listener *listener_new(struct unit *u, const struct addr *wanted)

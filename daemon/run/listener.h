@@ -36,6 +36,13 @@ void listener_renew(struct listener *l);
 /* Closes it, removes its file.  It must be detached. */
 void listener_free(struct listener *l);
 
+/* None of them is polled until they are resumed. */
+void listeners_pause(struct unit *u);
+void listeners_resume(struct unit *u);
+
+/* How many could not be opened yet. */
+size_t listeners_missing(const struct unit *u);
+
 /* A service is full and a client waits for it: says so, once. */
 void listeners_tell_full(struct unit *u);
 

@@ -159,6 +159,24 @@ void queue_serve_all(struct unit *u)
 		queue_serve(u);
 }
 
+static void each_in(
+	const struct lanes *lanes, void (*each)(const struct conn *c, void *context), void *context)
+{
+	const struct lane *lane;
+	const struct conn *c;
+
+	TAILQ_FOREACH (lane, lanes, ring)
+		TAILQ_FOREACH (c, &lane->waiting, waits)
+			each(c, context);
+}
+
+void queue_each(
+	const struct unit *u, void (*each)(const struct conn *c, void *context), void *context)
+{
+	each_in(&u->fresh, each, context);
+	each_in(&u->rounds, each, context);
+}
+
 void queue_refuse_all(struct unit *u)
 {
 	struct conn *c;

@@ -16,6 +16,10 @@ void queue_serve(struct unit *u);
  * what they wait for, for the others. */
 void queue_serve_all(struct unit *u);
 
+/* Those that wait, in the order of their lanes. */
+void queue_each(
+	const struct unit *u, void (*each)(const struct conn *c, void *context), void *context);
+
 /* Refuses all that wait, because superd stops. */
 void queue_refuse_all(struct unit *u);
 

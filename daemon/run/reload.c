@@ -2,6 +2,7 @@
 
 #include "daemon/config/load.h"
 #include "daemon/model/diff.h"
+#include "daemon/run/control.h"
 #include "daemon/run/daemon.h"
 #include "daemon/run/idle.h"
 #include "daemon/run/listener.h"
@@ -99,7 +100,7 @@ static void find_units(struct reload *r)
 		found = bsearch(
 			s->name, known, r->d->units_count, sizeof(struct unit *), with_name);
 		r->units[i] = found ? *found : unit_new(r->d, r->config, s);
-		r->added += !found || r->units[i]->removed;
+		r->added += !found || r->units[i]->state == UNIT_REMOVED;
 	}
 	free(known);
 }
@@ -218,7 +219,14 @@ static bool prepare(struct reload *r)
 	if (!read_config(r))
 		return false;
 	find_units(r);
-	return open_listeners(r) && open_idle(r) && open_log(r);
+	if (!open_listeners(r) || !open_idle(r))
+		return false;
+	if (!control_prepare(r->d->control, r->config, r->complaints))
+		return false;
+	if (open_log(r))
+		return true;
+	control_abandon(r->d->control);
+	return false;
 }
 
 /* ---- what cannot */
@@ -250,7 +258,7 @@ static void change_units(struct reload *r)
 	}
 	while ((u = TAILQ_FIRST(&before))) {
 		TAILQ_REMOVE(&before, u, all);
-		r->removed += !u->removed;
+		r->removed += u->state != UNIT_REMOVED;
 		unit_remove(u);
 		unit_list(u);
 	}
@@ -292,6 +300,7 @@ static void commit(struct reload *r)
 	take_listeners(r);
 	change_units(r);
 	give_listeners(r);
+	control_commit(d->control);
 	config_unref(before);
 	reserve_fill(d);
 	tell_ok(r);

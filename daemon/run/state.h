@@ -11,6 +11,7 @@
 #include "daemon/os/sock.h"
 #include "daemon/os/start.h"
 #include "daemon/os/tcpinfo.h"
+#include "daemon/run/metrics.h"
 
 #include <event2/event.h>
 #include <event2/event_struct.h>
@@ -56,6 +57,13 @@ TAILQ_HEAD(lanes, lane);
 
 TAILQ_HEAD(listeners, listener);
 
+enum unit_state {
+	UNIT_OPEN,
+	UNIT_PAUSED,  /* clients wait in the kernel, because somebody asked for it */
+	UNIT_CLOSED,  /* no listeners: not enabled, or because somebody asked for it */
+	UNIT_REMOVED, /* no longer configured; it lives until its last connection has ended */
+};
+
 /* A service at run time.  A reload gives it another configuration; what it counts goes on. */
 struct unit {
 	TAILQ_ENTRY(unit) all;
@@ -63,8 +71,8 @@ struct unit {
 	uint32_t number;       /* never used again for another */
 	struct config *config; /* a reference: the one that `service` stands in */
 	const struct service *service;
-	bool listed;  /* it is one of the daemon's */
-	bool removed; /* a reload took it away; it lives until its last connection has ended */
+	bool listed; /* it is one of the daemon's */
+	enum unit_state state;
 	struct listeners listeners; /* owned */
 	size_t listeners_count;
 	/* The ledger.  Always: arrived == accepted + refused + waiting,
@@ -73,10 +81,11 @@ struct unit {
 	uint64_t refused[REASON_COUNT];
 	uint64_t refused_late; /* of the accepted: those whose declared client was not admitted */
 	uint32_t waiting, live, lingering;
+	struct metrics metrics;
 	struct bucket bucket;
 	struct lanes fresh, rounds; /* of the fair queue */
 	bool fresh_had_turn;
-	struct waitlist full;
+	struct waitlist full, stopped; /* `stopped`: its listeners while it is paused */
 	struct pace pace, refused_pace;
 	bool told_full; /* its suspension is in the log, so its resumption will be */
 };
@@ -127,6 +136,8 @@ TAILQ_HEAD(captures, capture);
 TAILQ_HEAD(lingerings, lingering);
 struct leftover;
 struct bans;
+struct control;
+struct daemon_options;
 
 struct daemon {
 	struct event_base *base;
@@ -163,6 +174,8 @@ struct daemon {
 	int reserve[RESERVE]; /* see reserve.h */
 	size_t reserve_count;
 
+	struct control *control; /* owned */
+	uint64_t started_ms;
 	enum phase phase;
 	bool done;
 	int exit_code;

@@ -2,6 +2,7 @@
 
 #include "daemon/run/admit.h"
 #include "daemon/run/listener.h"
+#include "daemon/run/reserve.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -14,8 +15,10 @@ struct unit *unit_new(struct daemon *d, struct config *config, const struct serv
 	u->number = d->units_made++;
 	u->config = config_ref(config);
 	u->service = service;
+	u->state = service->enabled ? UNIT_OPEN : UNIT_CLOSED;
 	TAILQ_INIT(&u->listeners);
 	TAILQ_INIT(&u->full);
+	TAILQ_INIT(&u->stopped);
 	TAILQ_INIT(&u->fresh);
 	TAILQ_INIT(&u->rounds);
 	return u;
@@ -24,6 +27,7 @@ struct unit *unit_new(struct daemon *d, struct config *config, const struct serv
 void unit_free(struct unit *u)
 {
 	listeners_close(u);
+	metrics_fini(&u->metrics);
 	config_unref(u->config);
 	free(u);
 }
@@ -38,16 +42,21 @@ struct unit *unit_find(const struct daemon *d, const char *name)
 	return NULL;
 }
 
-void unit_configure(struct unit *u, struct config *config, const struct service *service)
+void unit_tune(struct unit *u, struct config *config, const struct service *service)
 {
 	struct config *before = u->config;
 
 	u->config = config_ref(config);
 	u->service = service;
-	if (u->removed)
-		u->daemon->units_removed--;
-	u->removed = false;
 	config_unref(before);
+}
+
+void unit_configure(struct unit *u, struct config *config, const struct service *service)
+{
+	unit_tune(u, config, service);
+	if (u->state == UNIT_REMOVED)
+		u->daemon->units_removed--;
+	u->state = service->enabled ? UNIT_OPEN : UNIT_CLOSED;
 }
 
 void unit_tell_ledger(const struct unit *u)
@@ -88,9 +97,44 @@ void units_take(struct daemon *d, struct units *into)
 void unit_remove(struct unit *u)
 {
 	listeners_close(u);
-	if (!u->removed)
+	if (u->state != UNIT_REMOVED)
 		u->daemon->units_removed++;
-	u->removed = true;
+	u->state = UNIT_REMOVED;
+}
+
+void unit_pause(struct unit *u)
+{
+	if (u->state != UNIT_OPEN)
+		return;
+	u->state = UNIT_PAUSED;
+	listeners_pause(u);
+}
+
+void unit_resume(struct unit *u)
+{
+	if (u->state != UNIT_PAUSED)
+		return;
+	u->state = UNIT_OPEN;
+	listeners_resume(u);
+}
+
+void unit_close(struct unit *u)
+{
+	if (u->state != UNIT_OPEN && u->state != UNIT_PAUSED)
+		return;
+	u->state = UNIT_CLOSED;
+	listeners_close(u);
+}
+
+size_t unit_open(struct unit *u)
+{
+	if (u->state == UNIT_CLOSED) {
+		u->state = UNIT_OPEN;
+		listeners_open(u);
+		reserve_fill(u->daemon);
+	}
+	unit_resume(u);
+	return listeners_missing(u);
 }
 
 static void sweep(struct unit *u)
@@ -114,7 +158,7 @@ void units_sweep(struct daemon *d)
 		return;
 	for (u = TAILQ_FIRST(&d->units); u; u = next) {
 		next = TAILQ_NEXT(u, all);
-		if (u->removed && !u->live && !u->waiting && !u->lingering)
+		if (u->state == UNIT_REMOVED && !u->live && !u->waiting && !u->lingering)
 			sweep(u);
 	}
 }

@@ -23,6 +23,20 @@ void unit_configure(struct unit *u, struct config *config, const struct service 
 /* A reload took it away: no new connections, and those that are there go on. */
 void unit_remove(struct unit *u);
 
+/* The same with some limit changed: its state stays. */
+void unit_tune(struct unit *u, struct config *config, const struct service *service);
+
+/* Its clients wait in the kernel's backlog until it is resumed. */
+void unit_pause(struct unit *u);
+void unit_resume(struct unit *u);
+
+/* Closes its addresses; connections live on. */
+void unit_close(struct unit *u);
+
+/* Serves again, whether it was closed or paused.  Returns how many of its addresses could not be
+ * opened and will be tried again. */
+size_t unit_open(struct unit *u);
+
 /* Frees those that were removed and of which nothing is left. */
 void units_sweep(struct daemon *d);
 
