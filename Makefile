@@ -143,6 +143,10 @@ $(TLIB): $(TLIB_OBJ)
 DEPS_BUILD := gcc libc6-dev pkg-config libevent-dev libjansson-dev uthash-dev musl-tools
 DEPS_TEST  := libcmocka-dev python3-pytest python3-jsonschema mandoc netcat-openbsd curl perl \
               git rsync openssh-server openssh-client haproxy shellcheck clang iproute2
+# Programs that people run from inetd, and their clients; the second list is unpacked, not installed.
+DEPS_WORLD := finger inetutils-telnet tftp-hpa busybox cvs curl openssl fortune-mod fortunes-min \
+              libkrb5-3 libwrap0 iproute2
+WORLD      := fingerd inetutils-telnetd tftpd-hpa micro-httpd nullidentd xinetd
 DEPS_LINT  := clang-tidy clang-format cppcheck gcovr
 APT_GET    := $(if $(filter 0,$(shell id -u)),,sudo )apt-get
 
@@ -155,11 +159,14 @@ define need
 	fi
 endef
 
-.PHONY: deps deps-build deps-lint
+.PHONY: deps deps-build deps-lint deps-world
 deps-build:
 	$(call need,$(DEPS_BUILD))
 deps: ## install what build and tests need (Debian packages, sudo only when not root)
 	$(call need,$(DEPS_BUILD) $(DEPS_TEST))
+deps-world: deps ## and what check-world needs
+	$(call need,$(DEPS_WORLD))
+	sh tests/world/fetch.sh build/world $(WORLD)
 deps-lint: deps
 	$(call need,$(DEPS_LINT))
 
@@ -218,6 +225,10 @@ e2e: all ## end-to-end tests of this flavour
 	@command -v $(PYTEST) >/dev/null || { echo "make e2e needs pytest: run 'make deps'"; exit 1; }
 	FLAVOR=$(FLAVOR) $(PYTEST) -q -p no:cacheprovider tests/e2e $(PYTEST_ARGS)
 
+.PHONY: check-world
+check-world: deps-world all ## git, rsync, ssh, finger, telnet, tftp, http, cvs, each with its real client
+	WORLD=complete FLAVOR=$(FLAVOR) $(PYTEST) -q -p no:cacheprovider tests/e2e/test_world.py $(PYTEST_ARGS)
+
 asan: ## every test under address and undefined-behaviour sanitizers
 	@$(MAKE) --no-print-directory FLAVOR=asan unit replay e2e
 
@@ -254,7 +265,7 @@ lint: deps-lint man-lint layers ## clang-tidy, cppcheck, shellcheck, mandoc, lay
 		--suppress='*:/usr/include/*' -I. $(DEFS) -DSUPERD_DATA_DIR='""' daemon handlers
 	clang-tidy --quiet $(LIB_SRC) $(PROG_SRC) $(HANDLER_SRC) $(HCOMMON_SRC) -- -std=gnu11 $(DEFS) $(DEP_CFLAGS) -I. \
 		-DSUPERD_DATA_DIR='""'
-	shellcheck -S warning -s sh tests/layers.sh tests/bench/peers.sh
+	shellcheck -S warning -s sh tests/layers.sh tests/bench/peers.sh tests/world/fetch.sh
 	shellcheck .ci/run
 
 man-lint:

@@ -64,7 +64,7 @@ def lacks(config):
             return f"superd has no {unknown or listen} yet"
         program = service.get("exec", "/")
         program = program if isinstance(program, str) else program[0]
-        if "/" not in program and not (HANDLERS / program).exists():
+        if "/" not in program and not (HANDLERS / program).exists() and not shutil.which(program):
             return f"there is no handler '{program}' yet"
     return ""
 
