@@ -26,8 +26,11 @@ user group groups chroot directory umask nice no_new_privs env pass_env stderr r
 reject_message max_connections on_limit max_per_source rate rate_per_source timeout
 kill_grace""".split()
 
+MEETS_NONE = "a program that waits meets its clients itself, and superd none of them"
+SWITCHED_OFF = f"{MEETS_NONE}: the service is disabled until something else keeps others out"
+
 # superd sets these itself and refuses them in env, and never passes the others on.
-OWN_VARIABLES = re.compile(r"(SUPERD_|TCP|IPC|REMOTE_|LISTEN_)|(PROTO|SERVER_ADDR|SERVER_PORT)$")
+OWN_VARIABLES = re.compile(r"(SUPERD_|TCP|UDP|VSOCK|IPC|REMOTE_|LISTEN_)|(PROTO|SERVER_ADDR|SERVER_PORT)$")
 NEVER_PASSED = re.compile(r"LD_|BASH_FUNC_|HTTP_PROXY$")
 
 

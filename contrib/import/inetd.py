@@ -9,7 +9,7 @@ import glob
 import os
 import re
 
-from common import (ANY, INTERNAL, V4, V6, Place, family_of, listen_addresses, one_or_all, port_of,
+from common import (ANY, INTERNAL, MEETS_NONE, V4, V6, Place, family_of, listen_addresses, one_or_all, port_of,
                     read_lines, set_program, without_tcpd)
 
 HELP = "inetd.conf of OpenBSD (and Debian), FreeBSD, NetBSD or GNU"
@@ -313,7 +313,7 @@ class Reader:
             service["mode"] = "nowait"
         elif entry["type"] != "dgram" and entry["wait"]:
             service["mode"] = "wait"
-        self.limits(entry, service)
+        self.limits(entry, service, place)
         for key in ("send_buffer", "receive_buffer", "defer_accept"):
             if key in entry:
                 service[key] = entry[key]
@@ -361,14 +361,15 @@ class Reader:
         if entry["group"]:
             service["group"] = entry["group"]
 
-    @staticmethod
-    def limits(entry, service):
-        for key in ("max_connections", "max_per_source"):
-            if key in entry:
-                service[key] = entry[key]
-        for key in ("rate", "rate_per_source"):
-            if entry.get(key):
-                service[key] = f"{entry[key]}/m"
+    def limits(self, entry, service, place):
+        keys = ("max_connections", "max_per_source", "rate", "rate_per_source")
+        if entry["wait"]:
+            if any(entry.get(key) for key in keys):
+                self.report.warning(place, f"its limits: {MEETS_NONE}; left out")
+            return
+        for key in keys:
+            if key in entry and (entry[key] or key == "max_connections" and entry["type"] != "dgram"):
+                service[key] = f"{entry[key]}/m" if key.startswith("rate") else entry[key]
 
 
 TCPMUX = "superd cannot yet"

@@ -11,7 +11,7 @@ import os
 import pwd
 import re
 
-from common import Place, family_of, one_or_all, set_env, set_pass_env
+from common import SWITCHED_OFF, Place, family_of, one_or_all, set_env, set_pass_env
 from units import (FOLDERS, Unit, bytes_of, duration, environment_file, find, size_text, span_of,
                    specifiers, words_of)
 
@@ -157,6 +157,10 @@ class Conversion:
             self.limits()
             self.access()
             self.config.add([self.stem], self.out)
+            if self.others:
+                self.out["listen"] = one_or_all(self.others)
+                del self.out["mode"]
+                self.config.add([f"{self.stem}-udp"], self.out)
         for unit in (self.socket, self.service):
             self.losses(unit)
 
@@ -230,7 +234,7 @@ class Conversion:
     # ---- [Socket]
 
     def listen(self):
-        unit, found = self.socket, []
+        unit, found, datagrams = self.socket, [], []
         only6 = unit.last("Socket", "BindIPv6Only")[0] == "ipv6-only"
         protocol, place = unit.last("Socket", "SocketProtocol")
         if protocol:
@@ -243,14 +247,16 @@ class Conversion:
                 continue
             address = self.address(key, self.expand(text, place), only6, place)
             if address:
-                found.append(address)
+                (datagrams if key == "ListenDatagram" else found).append(address)
         if not rows:
             self.report.warning(Place(unit.path), "listens on nothing that superd knows; left out")
-        if found:
-            self.out["listen"] = one_or_all(found)
-            if not self.accept and len(found) > 1:
-                self.report.warning(rows[0][2], SEVERAL)
-        return bool(found)
+        if len(datagrams) > 1 or found and datagrams:
+            self.report.warning(rows[0][2], "systemd hands all of these to one process; superd hands "
+                                "streams to one, and each socket for datagrams to one of its own")
+        self.others = datagrams if found else []
+        if found or datagrams:
+            self.out["listen"] = one_or_all(found or datagrams)
+        return bool(found or datagrams)
 
     def address(self, key, text, only6, place):
         """An address as superd writes it; None and a report if it has none."""
@@ -568,6 +574,11 @@ class Conversion:
         allow, deny = lists["IPAddressAllow"], lists["IPAddressDeny"]
         if not place:
             return
+        if not self.accept:
+            if deny:
+                self.report.warning(place, SWITCHED_OFF)
+                self.out["enabled"] = False
+            return
         self.report.note(place, "superd's lists are about who connects, not about where a handler does")
         if "all" in deny:
             self.out |= {"allow": one_or_all(allow)} if allow else {"deny": "all"}
@@ -588,9 +599,6 @@ class Conversion:
             self.report.error(place, f"'{word}' is no address")
             return []
         return [str(network) if network.num_addresses > 1 else str(network.network_address)]
-
-
-SEVERAL = "systemd hands all of these to one process, superd a process to each"
 
 
 def inside(rule, other):

@@ -9,7 +9,7 @@ import ipaddress
 import os
 import re
 
-from common import (ANY, INTERNAL, V4, V6, Place, addresses_of, listen_addresses, one_or_all,
+from common import (ANY, INTERNAL, MEETS_NONE, SWITCHED_OFF, V4, V6, Place, addresses_of, listen_addresses, one_or_all,
                     port_of, read_lines, set_env, set_pass_env, set_program, without_tcpd)
 
 HELP = "xinetd.conf, files of xinetd.d, or that folder"
@@ -234,6 +234,7 @@ class Service:
         self.types = self.words("type")
         self.flags = self.words("flags")
         self.id = (self.get("id")[0] or [entry.name])[0]
+        self.waits = False
 
     # ---- reading attributes
 
@@ -253,6 +254,10 @@ class Service:
             self.report.error(place, f"'{' '.join(values)}' is no {what or 'single value'}")
             return None
         return values[0]
+
+    def of(self, place):
+        """A place that may be in the defaults, for this service."""
+        return place._replace(service=self.entry.name)
 
     def words(self, name):
         return [w.upper() for w in self.entry.first(name)[0] or []]
@@ -296,9 +301,9 @@ class Service:
             self.trap(kind)
         elif self.program(kind):
             self.identity()
-            self.limits()
+            self.limits(kind)
         if "exec" in self.out or "trap" in self.out:
-            self.access()
+            self.access(kind)
             self.config.add([self.id], self.out)
 
     def losses(self):
@@ -399,7 +404,7 @@ class Service:
             if self.get("wait")[0] is None:
                 self.report.error(self.place.at("wait"), "is missing")
             return False
-        wait = wait.lower() in ("yes", "1")
+        self.waits = wait.lower() in ("yes", "1")
         redirect, place = self.get("redirect")
         if redirect:
             return self.redirect(redirect, place)
@@ -424,9 +429,9 @@ class Service:
         else:
             argv = [os.path.basename(server), *argv]
         set_program(self.out, server, argv)
-        if wait != (kind == "dgram"):
-            self.out["mode"] = "wait" if wait else "nowait"
-        if wait:
+        if self.waits != (kind == "dgram"):
+            self.out["mode"] = "wait" if self.waits else "nowait"
+        if self.waits:
             self.no_banner()
         else:
             self.banner()
@@ -461,10 +466,14 @@ class Service:
                     self.report.warning(self.get(name)[1], "the program's name is its path now")
                 self.out["exec"] = ["/bin/sh", "-c", 'cat "$0"; exec "$@"', path, *program]
 
-    def reject_message(self):
+    def reject_message(self, kind):
         for name in ("banner", "banner_fail"):
             path, (_, place) = self.one(name), self.get(name)
             if not path:
+                continue
+            if kind == "dgram":
+                self.report.warning(place, "the sender of a datagram may be forged, and superd tells "
+                                    "it nothing; left out")
                 continue
             try:
                 with open(path, encoding="utf-8") as f:
@@ -509,12 +518,20 @@ class Service:
         values, _, place = self.joined("passenv")
         set_pass_env(self.out, values, place, self.report)
 
-    def limits(self):
+    def limits(self, kind):
         count = "[0-9]+|UNLIMITED"
+        self.rlimits()
+        if self.waits:  # and then there is one process anyway
+            for name in ("per_source", "cps"):
+                if self.get(name)[0]:
+                    self.report.warning(self.of(self.get(name)[1]), f"{MEETS_NONE}; left out")
+            return
         for name, key in (("instances", "max_connections"), ("per_source", "max_per_source")):
             value = self.one(name, count, "number or UNLIMITED")
             if value is not None:
                 self.out[key] = 0 if value.upper() == "UNLIMITED" else int(value)
+        if kind == "dgram" and self.out.get("max_connections") == 0:
+            del self.out["max_connections"]  # superd bounds how many senders have a process
         if "max_connections" in self.out:
             self.out["on_limit"] = "reject"
         cps, place = self.get("cps")
@@ -523,6 +540,8 @@ class Service:
                 self.report.error(place, f"'{' '.join(cps)}' are not two numbers")
             elif int(cps[0]):
                 self.out["rate"] = f"{int(cps[0])}/s"
+
+    def rlimits(self):
         for name, key in RLIMITS.items():
             value = self.one(name, "[0-9]+[KM]?|UNLIMITED", "size or UNLIMITED")
             if value is None:
@@ -533,8 +552,11 @@ class Service:
 
     # ---- who may connect
 
-    def access(self):
-        self.reject_message()
+    def access(self, kind):
+        if self.waits:
+            self.access_of_waiting(kind)
+            return
+        self.reject_message(kind)
         allow, given, place = self.joined("only_from")
         rules = [rule for text in allow for rule in self.rules(text, place)]
         if rules:
@@ -548,6 +570,21 @@ class Service:
         rules = [rule for text in deny for rule in self.rules(text, place)]
         if rules:
             self.out["deny"] = one_or_all(rules)
+
+    def access_of_waiting(self, kind):
+        """xinetd looked at the first datagram; at connections only with INTERCEPT."""
+        for name in ("only_from", "no_access"):
+            values, given, place = self.joined(name)
+            if not given or name == "no_access" and not values:
+                continue
+            if kind == "dgram" or "INTERCEPT" in self.flags:
+                self.report.warning(self.of(place), SWITCHED_OFF)
+                self.out["enabled"] = False
+            else:
+                self.report.note(self.of(place), "xinetd did not look at it without INTERCEPT either")
+        for name in ("banner", "banner_fail"):
+            if self.get(name)[0]:
+                self.report.warning(self.of(self.get(name)[1]), f"{MEETS_NONE}; left out")
 
     def rules(self, text, place):
         """One address of xinetd's -> prefixes."""
