@@ -146,7 +146,7 @@ DEPS_TEST  := libcmocka-dev python3-pytest python3-jsonschema mandoc netcat-open
 # Programs that people run from inetd, and their clients; the second list is unpacked, not installed.
 DEPS_WORLD := finger inetutils-telnet tftp-hpa busybox cvs curl openssl fortune-mod fortunes-min \
               libkrb5-3 libwrap0 iproute2
-WORLD      := fingerd inetutils-telnetd tftpd-hpa micro-httpd nullidentd xinetd
+WORLD      := fingerd inetutils-telnetd tftpd-hpa micro-httpd nullidentd xinetd openbsd-inetd inetutils-inetd
 DEPS_LINT  := clang-tidy clang-format cppcheck gcovr
 APT_GET    := $(if $(filter 0,$(shell id -u)),,sudo )apt-get
 
@@ -226,7 +226,7 @@ e2e: all ## end-to-end tests of this flavour
 	FLAVOR=$(FLAVOR) $(PYTEST) -q -p no:cacheprovider tests/e2e $(PYTEST_ARGS)
 
 .PHONY: check-world
-check-world: deps-world all ## git, rsync, ssh, finger, telnet, tftp, http, cvs, each with its real client
+check-world: deps-world all ## what people run from inetd, each with its real client; inetd and xinetd beside superd
 	WORLD=complete FLAVOR=$(FLAVOR) $(PYTEST) -q -p no:cacheprovider tests/e2e/test_world.py $(PYTEST_ARGS)
 
 asan: ## every test under address and undefined-behaviour sanitizers

@@ -6,8 +6,10 @@ The report is the point of an importer: whatever has no equal in superd is in it
   note     it is converted, and there is something to look at
 """
 
+import grp
 import json
 import os
+import pwd
 import re
 import socket
 import sys
@@ -249,6 +251,16 @@ def without_tcpd(program, argv, place, report):
     report.warning(place, f"tcpd is taken off: what /etc/hosts.allow and /etc/hosts.deny say of "
                    f"'{name}' belongs in allow and deny")
     return real, [name, *argv[1:]]
+
+
+def groups_of(user):
+    """The names of a user's groups, the own one first; none if there is no such user."""
+    try:
+        row = pwd.getpwuid(int(user)) if str(user).isdigit() else pwd.getpwnam(user)
+        numbers = os.getgrouplist(row.pw_name, row.pw_gid)
+        return [grp.getgrgid(g).gr_name for g in sorted(numbers, key=lambda g: g != row.pw_gid)]
+    except KeyError:
+        return []
 
 
 def set_env(service, pairs, place, report):

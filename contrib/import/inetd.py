@@ -1,8 +1,9 @@
 """inetd.conf in its four dialects.
 
 They share a line of fields and differ in what some fields hold.  All of their forms are read
-whichever dialect is named; the dialect decides only what means different things in them:
-which addresses `tcp` and `tcp6` stand for, and the mode of a unix socket.
+whichever dialect is named; the dialect decides only what means different things in them: which
+addresses `tcp` and `tcp6` stand for, the mode of a unix socket, whether quotes are any, and whether
+a line that begins with a blank goes on with the one before.
 """
 
 import glob
@@ -19,6 +20,7 @@ FAMILIES = {
     "netbsd": {"": V4, "4": V4, "6": V6, "46": ANY, "6only": V6},
     "gnu": {"": V4, "4": V4, "6": ANY, "46": ANY, "6only": V6},
 }
+QUOTES = {"openbsd": "", "freebsd": "'\"", "netbsd": "'\"", "gnu": "'\""}
 OFF = "#<off>#"  # how Debian's update-inetd disables a line
 TYPES = ("stream", "dgram", "seqpacket", "raw", "rdm")
 ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}
@@ -78,14 +80,14 @@ class Reader:
             if re.match(r"\s*\S+\s+(on|off)(\s|$)", line):
                 n = self.key_values(lines, n, line, place, hosts)
                 continue
-            while n < len(lines) and re.match(r"[ \t]+[^\s#]", lines[n]):
+            while self.dialect != "gnu" and n < len(lines) and re.match(r"[ \t]+[^\s#]", lines[n]):
                 line += lines[n]
                 n += 1
             self.positional(line, place, hosts, enabled)
         self.reading.pop()
 
     def include(self, path, line, place, hosts):
-        words = split(line)
+        words = split(line, QUOTES[self.dialect])
         if len(words) < 2:
             self.report.error(place.at(".include"), "names no file")
             return
@@ -103,7 +105,7 @@ class Reader:
 
     def positional(self, line, place, hosts, enabled):
         try:
-            words = split(line)
+            words = split(line, QUOTES[self.dialect])
         except ValueError as e:
             self.report.error(place, str(e))
             return
@@ -377,13 +379,13 @@ TCPMUX = "superd cannot yet"
 
 # ---------------------------------------------------------------- words
 
-def split(line):
-    """Words at blanks; an argument may be in quotes, of either kind."""
+def split(line, quotes):
+    """Words at blanks, of which one may be in quotes."""
     words, n = [], 0
     while n < len(line):
         if line[n].isspace():
             n += 1
-        elif line[n] in "'\"":
+        elif line[n] in quotes:
             end = line.find(line[n], n + 1)
             if end < 0:
                 raise ValueError(f"the quote {line[n]} is not closed")

@@ -5,13 +5,12 @@ unknown.  A handler of superd's has the connection on 0 and 1; where a service e
 else of systemd, a shell in front of it moves the descriptors.
 """
 
-import grp
 import ipaddress
 import os
 import pwd
 import re
 
-from common import SWITCHED_OFF, Place, family_of, one_or_all, set_env, set_pass_env
+from common import SWITCHED_OFF, Place, family_of, groups_of, one_or_all, set_env, set_pass_env
 from units import (FOLDERS, Unit, bytes_of, duration, environment_file, find, size_text, span_of,
                    specifiers, words_of)
 
@@ -502,7 +501,7 @@ class Conversion:
         rows = unit.all("Service", "SupplementaryGroups")
         if rows:
             named = [g for _, text, at in rows for g in self.expand(text, at).split()]
-            self.out["groups"] = list(dict.fromkeys([*groups_of(self.out["user"]), *named]))
+            self.out["groups"] = list(dict.fromkeys([*groups_of(self.out["user"])[1:], *named]))
             self.report.note(rows[-1][2], "superd's groups replace those of the user, which are added now")
         for key, name in (("RootDirectory", "chroot"), ("WorkingDirectory", "directory")):
             path, at = unit.last("Service", key)
@@ -610,15 +609,6 @@ def inside(rule, other):
         return a.version == b.version and a.subnet_of(b)
     except ValueError:
         return False
-
-
-def groups_of(user):
-    """The names of the groups that a user has; none if there is no such user."""
-    try:
-        row = pwd.getpwnam(user)
-        return [grp.getgrgid(g).gr_name for g in os.getgrouplist(user, row.pw_gid) if g != row.pw_gid]
-    except KeyError:
-        return []
 
 
 def home_of(user):

@@ -9,8 +9,9 @@ import ipaddress
 import os
 import re
 
-from common import (ANY, INTERNAL, MEETS_NONE, SWITCHED_OFF, V4, V6, Place, addresses_of, listen_addresses, one_or_all,
-                    port_of, read_lines, set_env, set_pass_env, set_program, without_tcpd)
+from common import (ANY, INTERNAL, MEETS_NONE, SWITCHED_OFF, V4, V6, Place, addresses_of, groups_of,
+                    listen_addresses, one_or_all, port_of, read_lines, set_env, set_pass_env,
+                    set_program, without_tcpd)
 
 HELP = "xinetd.conf, files of xinetd.d, or that folder"
 
@@ -501,6 +502,10 @@ class Service:
             self.out["group"] = group
         if own or not self.yes("groups"):
             self.out["groups"] = []
+        elif group and groups_of(user):
+            self.report.note(self.entry.first("group")[1], f"superd's groups are those that {user} has now, "
+                             "the own one included")
+            self.out["groups"] = groups_of(user)
         for name, key, pattern, what in (("umask", "umask", "[0-7]{1,4}", "octal number"),
                                          ("nice", "nice", "[+-]?[0-9]+", "number")):
             value = self.one(name, pattern, what)

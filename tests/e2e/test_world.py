@@ -417,6 +417,194 @@ def test_the_files_that_xinetd_ships_are_converted_and_served(superd, folder):
     assert inside(d, "nc", "-N", "127.0.0.1", "7", input="hello").stdout == "hello"
 
 
+# ---------------------------------------------------------------- side by side with the others
+
+
+@pytest.fixture
+def peer():
+    """Another super-server in a network of its own; what it returns is asked as superd is."""
+    started = []
+
+    class Peer:
+        def __init__(self, *argv):
+            line = 'ip link set lo up; exec "$@"'
+            self.process = subprocess.Popen(
+                ["unshare", "--net", "sh", "-c", line, "sh", *map(str, argv)], stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            self.pid = self.process.pid
+            started.append(self.process)
+
+    yield Peer
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def ask(server, source, host, port):
+    """What a client hears; nothing is an answer, too."""
+    family = ["-s", source] if source else []
+    return inside(server, "nc", "-N", *family, host, str(port), stdin=subprocess.DEVNULL).stdout
+
+
+def same_answers(other, superd, questions):
+    """Asks both all questions, once the other one is there."""
+    end = time.monotonic() + PATIENCE
+    first = next(q for q in questions if ask(superd, *q))
+    while not ask(other, *first):
+        assert other.process.poll() is None, "it ended"
+        assert time.monotonic() < end, "it does not answer"
+        time.sleep(0.05)
+    heard = 0
+    for question in questions:
+        theirs, ours = ask(other, *question), ask(superd, *question)
+        assert theirs == ours, (question, theirs, ours)
+        heard += bool(ours)
+    assert 0 < heard < len(questions), "some are served, some are not"
+
+
+INETD = """
+9001 stream tcp nowait nobody /bin/sh greeter -c {script}
+127.0.0.2:9002 stream tcp nowait nobody:daemon /usr/bin/id id
+9003 stream tcp4 nowait daemon /usr/bin/id id
+9004 stream tcp6 nowait nobody /bin/echo echo a b  c
+127.0.0.1,127.0.0.3:9005 stream tcp nowait nobody /bin/echo echo two addresses
+127.0.0.4:
+9006 stream tcp nowait nobody /bin/echo echo one address
+*:
+9007 stream tcp nowait root /bin/echo
+	echo goes on
+"""
+
+
+@needs_root
+@needs("nc")
+@pytest.mark.parametrize("dialect, command", [
+    ("openbsd", ["openbsd-inetd/usr/sbin/inetd", "-i"]),
+    ("gnu", ["inetutils-inetd/usr/sbin/inetutils-inetd", "-d"])])
+def test_clients_hear_the_same_from_inetd_and_from_superd(superd, peer, folder, dialect, command):
+    program = WORLD / command[0]
+    if not program.exists():
+        pytest.skip("not unpacked; make deps-world")
+    conf = folder / "inetd.conf"
+    script = 'echo "I am $0"; id; umask; ulimit -n'
+    text = INETD.replace("{script}", f"'{script}'" if dialect == "gnu" else "id;echo${IFS}'$0';umask")
+    if dialect == "gnu":  # it has no lines with an address only, and ends at the end of a line
+        text = text.replace("127.0.0.4:\n", "").replace("*:\n", "").replace("echo\n\techo", "echo echo")
+    conf.write_text(text)
+    config = imported("inetd", "-d", dialect, conf)
+    other = peer(program, *command[1:], conf)
+    d = superd(config, prefix=NAMESPACE)
+    hosts = ["127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4", "::1"]
+    if dialect == "gnu":  # it takes a second for each
+        hosts = ["127.0.0.1", "127.0.0.3", "::1"]
+    questions = [(None, host, port) for port in range(9001, 9008) for host in hosts]
+    questions.remove((None, "::1", 9007))  # the second half of the line is lost to it on IPv6
+    same_answers(other, d, questions)
+
+
+XINETD = """
+defaults
+{
+	only_from	= 127.0.0.1 127.1.2.0 127.2.0.0
+	no_access	= 127.2.3.4
+	banner_fail	= {folder}/fail
+	umask		= 037
+	passenv		= TZ
+}
+service plain
+{
+	type		= UNLISTED
+	port		= 9001
+	socket_type	= stream
+	wait		= no
+	user		= nobody
+	server		= /bin/sh
+	server_args	= {folder}/tell
+}
+service more
+{
+	type		= UNLISTED
+	flags		= NAMEINARGS IPv4
+	port		= 9002
+	socket_type	= stream
+	wait		= no
+	user		= daemon
+	group		= tty
+	groups		= yes
+	nice		= 7
+	umask		= 027
+	env		= COLOR=blue
+	only_from	+= 127.3.{4,5} 127.4.5.{6,7} 127.5.6.0/26 ::1
+	only_from	-= 127.1.2.0
+	no_access	= 127.5.6.8/29
+	banner_success	= {folder}/success
+	server		= /bin/sh
+	server_args	= sh {folder}/tell
+	rlimit_files	= 77
+	rlimit_cpu	= 20
+	rlimit_as	= 512M
+}
+service one-address
+{
+	type		= UNLISTED
+	port		= 9003
+	bind		= 127.0.0.9
+	socket_type	= stream
+	wait		= no
+	user		= nobody
+	only_from	= 0.0.0.0
+	server		= /bin/echo
+	server_args	= here
+}
+service nobody-may
+{
+	type		= UNLISTED
+	port		= 9004
+	socket_type	= stream
+	wait		= no
+	user		= nobody
+	only_from	=
+	server		= /bin/echo
+}
+service off
+{
+	type		= UNLISTED
+	disable		= yes
+	port		= 9005
+	socket_type	= stream
+	wait		= no
+	user		= nobody
+	server		= /bin/echo
+}
+"""
+TELL = """id
+umask
+nice
+ulimit -n; ulimit -t; ulimit -v
+echo "$COLOR $TZ"
+"""
+
+
+@needs_root
+@needs("nc", "xinetd")
+def test_clients_hear_the_same_from_xinetd_and_from_superd(superd, peer, folder):
+    """Lists in all their notations, identities, limits, environment, banners."""
+    for name, text in (("fail", "Not you.\n"), ("success", "Welcome.\n"), ("tell", TELL)):
+        (folder / name).write_text(text)
+    conf = folder / "xinetd.conf"
+    conf.write_text(XINETD.replace("{folder}", str(folder)))
+    config = imported("xinetd", conf)
+    other = peer(unpacked("xinetd"), "-dontfork", "-stayalive", "-f", conf, "-filelog", folder / "log",
+                 "-pidfile", folder / "pid")
+    d = superd(config, prefix=NAMESPACE)
+    sources = ["127.0.0.1", "127.0.0.2", "127.1.2.9", "127.1.3.9", "127.2.9.9", "127.2.3.4", "127.3.4.1",
+               "127.3.6.1", "127.4.5.6", "127.4.5.8", "127.5.6.1", "127.5.6.9", "127.5.6.16", "127.5.6.99"]
+    questions = [(source, "127.0.0.1", port) for port in (9001, 9002, 9003, 9004, 9005) for source in sources]
+    questions += [("127.0.0.1", "127.0.0.9", 9003), (None, "::1", 9001), (None, "::1", 9002),
+                  (None, "::1", 9003)]
+    same_answers(other, d, questions)
+
+
 # ---------------------------------------------------------------- the samples
 
 
