@@ -6,6 +6,7 @@
 #include "daemon/config/schema.h"
 #include "daemon/config/show.h"
 #include "daemon/run/daemon.h"
+#include "daemon/run/handover.h"
 
 #include <getopt.h>
 #include <limits.h>
@@ -15,7 +16,7 @@
 #include <unistd.h>
 
 enum { EXIT_OK = 0, EXIT_CONFIG = 1, EXIT_USAGE = 100 };
-enum { OPTION_READY_FD = 256, OPTION_SCHEMA, OPTION_CONTROL };
+enum { OPTION_READY_FD = 256, OPTION_SCHEMA, OPTION_CONTROL, OPTION_INHERIT };
 
 static const char usage[] =
 	"superd: usage: superd -c FILE [-t] [-v] [-o KEY=VALUE ...] [--ready-fd N]\n"
@@ -38,6 +39,7 @@ static const char help[] =
 static const struct option long_options[] = {
 	{ "ready-fd", required_argument, NULL, OPTION_READY_FD },
 	{ "control", required_argument, NULL, OPTION_CONTROL },
+	{ "inherit", required_argument, NULL, OPTION_INHERIT }, /* of run/upgrade.c */
 	{ "schema", no_argument, NULL, OPTION_SCHEMA },
 	{ "version", no_argument, NULL, 'V' },
 	{ "help", no_argument, NULL, 'h' },
@@ -109,6 +111,10 @@ static int parse(int argc, char **argv, struct arguments *a)
 			if (!parse_fd(optarg, &a->run.ready_fd))
 				return misused("--ready-fd wants the number of a descriptor");
 			break;
+		case OPTION_INHERIT:
+			if (!parse_fd(optarg, &a->run.inherit))
+				return misused("--inherit is superd's own");
+			break;
 		case OPTION_CONTROL:
 			a->run.control = optarg;
 			break;
@@ -156,11 +162,96 @@ static char *absolute(const char *folder, const char *path)
 	return path[0] == '/' ? mem_dup(path) : mem_print("%s/%s", folder, path);
 }
 
+/* What an upgrade starts the next program with: all but what was for this start only. */
+static char **arguments_again(const struct arguments *a)
+{
+	size_t n = 0, words = 0;
+	char **list;
+
+	while (a->program && a->program[words])
+		words++;
+	list = mem_array(2 * (a->listen_count + a->options_count) + a->run.verbose + words + 6,
+		sizeof *list);
+	if (a->file) {
+		list[n++] = (char *)"-c";
+		list[n++] = (char *)a->file;
+	}
+	if (a->run.control) {
+		list[n++] = (char *)"--control";
+		list[n++] = (char *)a->run.control;
+	}
+	for (size_t i = 0; i < a->listen_count; i++) {
+		list[n++] = (char *)"-l";
+		list[n++] = a->listen[i];
+	}
+	for (size_t i = 0; i < a->options_count; i++) {
+		list[n++] = (char *)"-o";
+		list[n++] = a->options[i];
+	}
+	for (unsigned i = 0; i < a->run.verbose; i++)
+		list[n++] = (char *)"-v";
+	if (a->program)
+		list[n++] = (char *)"--";
+	memcpy(list + n, a->program ? a->program : list, words * sizeof *list);
+	return list;
+}
+
+/* Where this program's file is, so that another one that is put there can take over. */
+static char *own_path(void)
+{
+	char path[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
+
+	path[n > 0 ? n : 0] = '\0';
+	return mem_dup(path);
+}
+
+/* True if what an older superd would hand over can be taken. */
+static bool check_state(int fd)
+{
+	const char *why;
+	json_t *state = fd < 0 ? NULL : handover_read(fd, &why);
+
+	if (fd >= 0 && !state)
+		fprintf(stderr, "superd: %s\n", why);
+	json_decref(state);
+	return fd < 0 || state;
+}
+
+static int test(const struct config *config, const struct arguments *a)
+{
+	if (!check_state(a->run.inherit))
+		return EXIT_CONFIG;
+	show_config(config, stdout);
+	return EXIT_OK;
+}
+
+static int run(struct config *config, struct arguments *a)
+{
+	char *folder = getcwd(NULL, 0), *program = own_path(), *control, **again = NULL;
+	bool from_file = a->file && strcmp(a->file, "-") != 0;
+	int code;
+
+	if (from_file)
+		a->run.file = a->file;
+	a->run.folder = folder ? folder : "/";
+	a->run.control = control = absolute(a->run.folder, a->run.control);
+	a->run.settings = a->options;
+	a->run.program = program;
+	if (from_file || !a->file)
+		a->run.arguments = again = arguments_again(a);
+	code = daemon_run(config, &a->run);
+	free(folder);
+	free(program);
+	free(control);
+	free(again);
+	return code;
+}
+
 int main(int argc, char **argv)
 {
-	struct arguments a = { .run.ready_fd = -1 };
+	struct arguments a = { .run = { .ready_fd = -1, .inherit = -1 } };
 	struct config *config = NULL;
-	char *folder = NULL, *control = NULL;
 	int code;
 
 	fd_sanitize();
@@ -171,21 +262,11 @@ int main(int argc, char **argv)
 			code = EXIT_CONFIG;
 	}
 	if (config && a.test) {
-		show_config(config, stdout);
+		code = test(config, &a);
 		config_unref(config);
-		code = EXIT_OK;
 	} else if (config) {
-		if (a.file && strcmp(a.file, "-") != 0)
-			a.run.file = a.file;
-		folder = getcwd(NULL, 0);
-		a.run.folder = folder ? folder : "/";
-		control = absolute(a.run.folder, a.run.control);
-		a.run.control = control;
-		a.run.settings = a.options;
-		code = daemon_run(config, &a.run);
+		code = run(config, &a);
 	}
-	free(folder);
-	free(control);
 	free(a.listen);
 	free(a.options);
 	if (fflush(stdout) != 0)

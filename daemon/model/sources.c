@@ -178,6 +178,14 @@ struct source *sources_get(struct sources *t, const struct acl_key *key, uint32_
 	return s;
 }
 
+void sources_each(
+	const struct sources *t, void (*each)(const struct source *s, void *context), void *context)
+{
+	for (size_t i = 0; i <= t->mask; i++)
+		for (const struct source *s = t->buckets[i]; s; s = s->next)
+			each(s, context);
+}
+
 size_t sources_count(const struct sources *t)
 {
 	return t->count;

@@ -43,6 +43,10 @@ struct source *sources_find(const struct sources *t, const struct acl_key *key, 
 /* To be called after `live` or `waiting` changed: at 0 and 0 the source may be forgotten. */
 void sources_touch(struct sources *t, struct source *s);
 
+/* Each of them, in no order. */
+void sources_each(const struct sources *t, void (*each)(const struct source *s, void *context),
+	void *context);
+
 /* How many are known, and how many of them are at rest. */
 size_t sources_count(const struct sources *t);
 size_t sources_resting(const struct sources *t);

@@ -305,6 +305,18 @@ pid_t start_child(struct starter *s, const struct plan *p)
 	return pid;
 }
 
+void start_settle(struct starter *s, int wait_ms)
+{
+	const struct timespec moment = { 0, 1000000 };
+
+	for (struct chunk *c = s->chunks; c; c = c->next)
+		for (int i = 0; i < SLOTS; i++)
+			for (; wait_ms > 0 && borrowed(&c->slots[i]); wait_ms--)
+				syscall(SYS_futex, &c->slots[i].tid, FUTEX_WAIT, 1, &moment, NULL,
+					0);
+	close_pending(s);
+}
+
 void start_before_wait(struct starter *s)
 {
 	atomic_store(&s->waiting, true);

@@ -41,6 +41,10 @@ void start_free(struct starter *s);
  * child has its own.  Returns the pid, or -1 with errno (EAGAIN: no more processes). */
 pid_t start_child(struct starter *s, const struct plan *p);
 
+/* Waits until every child has its own memory and descriptors, so that superd may become another
+ * program; at most so long.  What was kept open for them is closed. */
+void start_settle(struct starter *s, int wait_ms);
+
 /* The event loop says when it is about to wait and when it is back.  Before it waits, everything
  * that can be closed is; after that, a child that gets its own table makes the wake-up
  * descriptor readable. */

@@ -82,6 +82,26 @@ static bool is_full(struct bans *bans)
 	return true;
 }
 
+static struct ban *insert(struct daemon *d, const struct acl_prefix *who, uint64_t for_ms)
+{
+	struct ban *b = mem_new(sizeof *b);
+
+	b->who = *who;
+	b->daemon = d;
+	b->end = evtimer_new(d->base, on_end, b);
+	set_end(b, for_ms);
+	HASH_ADD(hh, d->bans->table, who, sizeof b->who, b);
+	d->bans->of_length[who->key.kind][who->bits]++;
+	return b;
+}
+
+void bans_restore(struct daemon *d, const struct acl_prefix *who, uint64_t left_ms)
+{
+	if (!d->bans)
+		d->bans = mem_new(sizeof *d->bans);
+	insert(d, who, left_ms);
+}
+
 bool bans_add(struct daemon *d, const struct acl_prefix *who, uint64_t for_ms, const char *why)
 {
 	struct ban *b;
@@ -96,14 +116,7 @@ bool bans_add(struct daemon *d, const struct acl_prefix *who, uint64_t for_ms, c
 	}
 	if (is_full(d->bans))
 		return false;
-	b = mem_new(sizeof *b);
-	b->who = *who;
-	b->daemon = d;
-	b->end = evtimer_new(d->base, on_end, b);
-	set_end(b, for_ms);
-	HASH_ADD(hh, d->bans->table, who, sizeof b->who, b);
-	d->bans->of_length[who->key.kind][who->bits]++;
-	tell("ban", b, why, for_ms);
+	tell("ban", insert(d, who, for_ms), why, for_ms);
 	return true;
 }
 

@@ -11,6 +11,9 @@ bool bans_add(struct daemon *d, const struct acl_prefix *who, uint64_t for_ms, c
 /* Is this address banned?  *rule, if so, is what was banned. */
 bool bans_match(const struct daemon *d, const struct acl_key *key, struct acl_prefix *rule);
 
+/* For an upgrade: goes on until a time. */
+void bans_restore(struct daemon *d, const struct acl_prefix *who, uint64_t left_ms);
+
 /* Ends a ban before its time.  False: there is none of exactly that. */
 bool bans_end(struct daemon *d, const struct acl_prefix *who);
 

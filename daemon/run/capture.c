@@ -238,6 +238,40 @@ void capture_end(struct capture *c)
 	capture_free(c);
 }
 
+void captures_each(const struct daemon *d,
+	void (*each)(const struct capture_view *v, void *context), void *context)
+{
+	const struct capture *c;
+
+	TAILQ_FOREACH (c, &d->captures, all) {
+		const struct capture_view v = { c->service, c->conn, c->pid, c->read_fd, c->orphan,
+			c->part, c->len };
+
+		if (c != d->spare_capture)
+			each(&v, context);
+	}
+}
+
+struct capture *capture_restore(
+	struct daemon *d, struct config *config, const struct capture_view *v)
+{
+	struct capture *c = mem_new(sizeof *c);
+
+	c->daemon = d;
+	c->config = config_ref(config);
+	c->service = v->service;
+	c->conn = v->conn;
+	c->pid = v->pid;
+	c->read_fd = v->fd;
+	c->write_fd = -1;
+	c->orphan = v->orphan;
+	if (v->len && v->len < LINE_BYTES)
+		keep_part(c, v->part, v->len);
+	TAILQ_INSERT_TAIL(&d->captures, c, all);
+	watch(c);
+	return c;
+}
+
 void captures_free(struct daemon *d)
 {
 	struct capture *c;

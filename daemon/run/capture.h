@@ -22,6 +22,22 @@ void capture_begin(struct capture *c, pid_t pid);
  * (a process left in the background), it goes on by itself until that one ends. */
 void capture_end(struct capture *c);
 
+/* For an upgrade: what is known of each, and one that goes on from it.  `service` is of `config`
+ * then, of which a reference is kept; the descriptor is taken. */
+struct capture_view {
+	const char *service;
+	uint64_t conn;
+	pid_t pid;
+	int fd;
+	bool orphan; /* its handler is gone, somebody else still writes */
+	const char *part;
+	size_t len;
+};
+void captures_each(const struct daemon *d,
+	void (*each)(const struct capture_view *v, void *context), void *context);
+struct capture *capture_restore(
+	struct daemon *d, struct config *config, const struct capture_view *v);
+
 /* At the end of superd: the last lines, then all are freed. */
 void captures_free(struct daemon *d);
 

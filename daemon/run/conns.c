@@ -244,3 +244,40 @@ void conn_close(struct conn *c, int wait_status, const struct rusage *used)
 		queue_serve_all(u);
 	listeners_room(u);
 }
+
+/* ---- after an upgrade */
+
+struct conn *conn_restore(
+	struct unit *u, struct config *config, const struct service *service, pid_t pid)
+{
+	struct conn *c = mem_new(sizeof *c + sizeof c->envp[0]);
+
+	c->unit = u;
+	c->config = config_ref(config);
+	c->service = service;
+	c->kept = -1;
+	c->pid = pid;
+	c->plan.service = service;
+	c->plan.envp = c->envp;
+	if (!pid)
+		return c;
+	HASH_ADD_INT(u->daemon->conns, pid, c);
+	u->live++;
+	u->daemon->live++;
+	return c;
+}
+
+void conn_restore_lingering(struct conn *c, int fd, uint64_t end_ms)
+{
+	c->unit->lingering++;
+	linger_restore(c->unit->daemon, fd, end_ms, on_lingered, c);
+}
+
+void conn_restore_source(struct conn *c)
+{
+	struct arrival a;
+
+	arrival_init(&a, c->unit, &c->ends);
+	c->source = arrival_source(&a);
+	count_source(c, 1);
+}

@@ -19,6 +19,13 @@ void conn_enter(struct conn *c);
 /* It counts for another source from now on: its proxy has declared the client.  NULL: for none. */
 void conn_set_source(struct conn *c, struct source *s);
 
+/* For an upgrade: one that lives under a service of `config`, in the books of its unit but not
+ * yet in those of its source; and one whose handler is gone, and that lingers. */
+struct conn *conn_restore(
+	struct unit *u, struct config *config, const struct service *service, pid_t pid);
+void conn_restore_lingering(struct conn *c, int fd, uint64_t end_ms);
+void conn_restore_source(struct conn *c);
+
 /* Its handler has started. */
 void conn_started(struct conn *c, pid_t pid);
 

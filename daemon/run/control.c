@@ -4,6 +4,7 @@
 #include "daemon/base/fd.h"
 #include "daemon/run/control_verbs.h"
 #include "daemon/run/daemon.h"
+#include "daemon/run/handover.h"
 #include "daemon/run/reserve.h"
 #include "daemon/run/units.h"
 
@@ -42,7 +43,8 @@ struct client {
 	struct bufferevent *io; /* owned */
 	uid_t uid;
 	pid_t pid;
-	char *drains; /* owned: the service whose end it waits for */
+	char *drains;  /* owned: the service whose end it waits for */
+	bool upgrades; /* it waits for an upgrade */
 	bool follows;
 	enum log_level level;
 	uint64_t missed;
@@ -148,6 +150,26 @@ static void check_drained(struct client *k)
 	k->drains = NULL;
 	k->control->drains_count--;
 	client_answer(k, json_object());
+}
+
+void client_wait_upgraded(struct client *k)
+{
+	k->upgrades = true;
+}
+
+void control_upgraded(struct control *c, const char *why)
+{
+	struct client *k;
+
+	TAILQ_FOREACH (k, &c->clients, all) {
+		if (!k->upgrades)
+			continue;
+		k->upgrades = false;
+		if (why)
+			client_refuse(k, NULL, "%s", why);
+		else
+			client_answer(k, json_pack("{s:s}", "version", SUPERD_VERSION));
+	}
 }
 
 void control_check(struct control *c)
@@ -296,14 +318,13 @@ static void on_end(struct bufferevent *io, short what, void *arg)
 	set_tap(c);
 }
 
-static struct client *client_new(struct door *door, int fd)
+static struct client *client_new(struct control *c, enum role role, int fd)
 {
-	struct control *c = door->control;
 	struct client *k = mem_new(sizeof *k);
 	gid_t gid;
 
 	k->control = c;
-	k->role = door->role;
+	k->role = role;
 	sock_credentials(fd, &k->pid, &k->uid, &gid);
 	k->io = bufferevent_socket_new(c->d->base, fd_high(fd), BEV_OPT_CLOSE_ON_FREE);
 	if (!k->io)
@@ -379,7 +400,7 @@ static void on_client(evutil_socket_t listener, short what, void *arg)
 		close(fd);
 		return;
 	}
-	k = client_new(door, fd);
+	k = client_new(c, door->role, fd);
 	if (door->role == CONTROL && !is_owner(k)) {
 		client_refuse(k, NULL, "you are not who runs superd");
 		last_words(k);
@@ -404,14 +425,29 @@ static void door_close(struct door *door)
 	door->event = door->pause = NULL;
 }
 
+static struct addr unix_address(const char *path)
+{
+	struct addr a = { .kind = ADDR_UNIX, .un.sun_family = AF_UNIX };
+
+	memcpy(a.un.sun_path, path, strlen(path) + 1);
+	a.len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path) + 1);
+	return a;
+}
+
+static void door_poll(struct door *door)
+{
+	door->event =
+		event_new(door->control->d->base, door->fd, EV_READ | EV_PERSIST, on_client, door);
+	if (!door->event || event_add(door->event, NULL) < 0)
+		fatal("cannot poll: %m");
+}
+
 static bool door_open(struct door *door, const char *name, const struct service *options,
 	struct complaints *complaints)
 {
-	struct addr wanted = { .kind = ADDR_UNIX, .un.sun_family = AF_UNIX };
+	struct addr wanted = unix_address(name);
 	const char *call;
 
-	memcpy(wanted.un.sun_path, name, strlen(name) + 1);
-	wanted.len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(name) + 1);
 	door->fd = sock_listen(&wanted, options, &door->addr, &door->path, &call);
 	if (door->fd < 0) {
 		complain(complaints, door->role == CONTROL ? "control" : "observe", 0, 0,
@@ -533,4 +569,52 @@ void control_free(struct control *c)
 	for (size_t i = 0; i < HISTORY; i++)
 		free(c->history[i]);
 	free(c);
+}
+
+/* ---- upgrade */
+
+static json_t *save_door(const struct door *door, struct inheritance *in)
+{
+	return json_pack("{s:i,s:s,s:o,s:I,s:I}", "role", (int)door->role, "name", door->name, "fd",
+		handover_fd(door->fd, in), "dev", (json_int_t)door->path.dev, "ino",
+		(json_int_t)door->path.ino);
+}
+
+json_t *control_save(const struct control *c, struct inheritance *in)
+{
+	json_t *doors = json_array(), *clients = json_array();
+	const struct client *k;
+
+	for (enum role role = 0; role < ROLES; role++)
+		if (c->doors[role].name)
+			json_array_append_new(doors, save_door(&c->doors[role], in));
+	TAILQ_FOREACH (k, &c->clients, all)
+		if (k->upgrades)
+			json_array_append_new(clients, handover_fd(bufferevent_getfd(k->io), in));
+	return json_pack("{s:o,s:o}", "doors", doors, "clients", clients);
+}
+
+static void restore_door(struct control *c, const json_t *o)
+{
+	json_int_t role = json_integer_value(json_object_get(o, "role"));
+	struct door *door = &c->doors[role];
+
+	door->control = c;
+	door->role = (enum role)role;
+	door->name = mem_dup(json_string_value(json_object_get(o, "name")));
+	door->fd = handover_take_fd(json_object_get(o, "fd"));
+	door->addr = unix_address(door->name);
+	door->path.dev = (dev_t)json_integer_value(json_object_get(o, "dev"));
+	door->path.ino = (ino_t)json_integer_value(json_object_get(o, "ino"));
+	door_poll(door);
+}
+
+void control_restore(struct control *c, const json_t *saved)
+{
+	json_t *list = json_object_get(saved, "doors"), *o;
+	size_t i;
+
+	json_array_foreach(list, i, o) restore_door(c, o);
+	list = json_object_get(saved, "clients");
+	json_array_foreach(list, i, o) client_new(c, CONTROL, handover_take_fd(o))->upgrades = true;
 }

@@ -26,6 +26,15 @@ bool control_prepare(struct control *c, const struct config *config, struct comp
 void control_commit(struct control *c);
 void control_abandon(struct control *c);
 
+struct inheritance;
+
+/* For an upgrade: the sockets, and the client that waits for it. */
+json_t *control_save(const struct control *c, struct inheritance *in);
+void control_restore(struct control *c, const json_t *saved);
+
+/* The upgrade is over: whoever asked for it is answered.  `why` NULL: it was done. */
+void control_upgraded(struct control *c, const char *why);
+
 /* Between two turns of the loop: answers those who wait for something that has come. */
 void control_check(struct control *c);
 
@@ -40,6 +49,9 @@ void client_refuse(struct client *k, struct complaints *complaints, const char *
 
 /* The service will have no connections some time; then it is answered. */
 void client_wait_drained(struct client *k, const char *service);
+
+/* Superd will be upgraded, or not; then it is answered. */
+void client_wait_upgraded(struct client *k);
 
 /* Sends it the last `count` events, and those that come from now on if `follow`. */
 void client_log(struct client *k, enum log_level level, size_t count, bool follow);

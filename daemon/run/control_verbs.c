@@ -10,6 +10,7 @@
 #include "daemon/run/reload.h"
 #include "daemon/run/stop.h"
 #include "daemon/run/units.h"
+#include "daemon/run/upgrade.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -174,6 +175,12 @@ static void do_reload(struct request *r)
 	else
 		client_refuse(r->client, &complaints, "nothing has changed");
 	complaints_free(&complaints);
+}
+
+static void do_upgrade(struct request *r)
+{
+	client_wait_upgraded(r->client);
+	upgrade(r->d);
 }
 
 static void do_stop(struct request *r)
@@ -382,6 +389,7 @@ static const struct verb verbs[] = {
 	{ "explain", false, do_explain },
 	{ "log", false, do_log },
 	{ "reload", true, do_reload },
+	{ "upgrade", true, do_upgrade },
 	{ "stop", true, do_stop },
 	{ "pause", true, do_pause },
 	{ "resume", true, do_resume },

@@ -8,16 +8,20 @@
 #include "daemon/run/bans.h"
 #include "daemon/run/capture.h"
 #include "daemon/run/control.h"
+#include "daemon/run/handover.h"
 #include "daemon/run/idle.h"
 #include "daemon/run/leftover.h"
 #include "daemon/run/linger.h"
 #include "daemon/run/listener.h"
+#include "daemon/run/reaper.h"
+#include "daemon/run/reload.h"
 #include "daemon/run/reports.h"
 #include "daemon/run/reserve.h"
 #include "daemon/run/signals.h"
 #include "daemon/run/state.h"
 #include "daemon/run/stop.h"
 #include "daemon/run/units.h"
+#include "daemon/run/upgrade.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -225,6 +229,7 @@ static void loop(struct daemon *d)
 		start_after_wait(d->starter);
 		units_sweep(d);
 		control_check(d->control);
+		upgrade_check(d);
 		stop_check(d);
 	}
 }
@@ -239,6 +244,7 @@ static void daemon_free(struct daemon *d)
 {
 	struct unit *u;
 
+	upgrade_free(d);
 	control_free(d->control);
 	while ((u = TAILQ_FIRST(&d->units))) {
 		TAILQ_REMOVE(&d->units, u, all);
@@ -271,50 +277,108 @@ int daemon_log(const struct daemon *d, const struct config *config)
 	return log_open(&o);
 }
 
-static void set_log(const struct daemon *d)
+static void set_log(const struct daemon *d, const struct config *config)
 {
-	const char *path = d->config->log.path;
+	const char *path = config->log.path;
 
-	if (daemon_log(d, d->config) < 0)
+	if (daemon_log(d, config) < 0)
 		fatal("cannot open the log%s%s: %m", path ? " " : "", path ? path : "");
+}
+
+static void init(struct daemon *d)
+{
+	TAILQ_INIT(&d->units);
+	TAILQ_INIT(&d->captures);
+	TAILQ_INIT(&d->young);
+	TAILQ_INIT(&d->full);
+	TAILQ_INIT(&d->shortage);
+	TAILQ_INIT(&d->lingers);
+	d->netlink = -1;
+	d->started_ms = clock_ms();
+}
+
+/* As a program that nobody was before. */
+static void begin(struct daemon *d, int ready_fd)
+{
+	make_units(d);
+	open_control(d);
+	tell_start(d);
+	open_listeners(d, ready_fd);
+}
+
+/* As what another program was until now. */
+static void take_over(struct daemon *d, struct config *config, json_t *state)
+{
+	struct log_line l;
+
+	d->control = control_new(d);
+	handover_restore(d, state);
+	reload_onto(d, config);
+	handover_restore_waiting(d, state);
+	log_begin(&l, LOG_NOTICE, "upgrade");
+	log_str(&l, "from", json_string_value(json_object_get(state, "version")));
+	log_str(&l, "version", SUPERD_VERSION);
+	log_num(&l, "listeners", (int64_t)d->listeners_open);
+	log_num(&l, "live", d->live);
+	log_end(&l);
+	control_upgraded(d->control, NULL);
+	/* Setting SIGCHLD to its default forgot one that was pending. */
+	reap(d);
+}
+
+static json_t *read_state(int fd)
+{
+	const char *why;
+	json_t *state;
+
+	if (fd < 0)
+		return NULL;
+	state = handover_read(fd, &why);
+	if (!state)
+		fatal("%s", why);
+	close(fd);
+	return state;
+}
+
+static int take_ready_fd(int fd)
+{
+	/* Out of the way of the two fixed numbers that start_new takes. */
+	int copy = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, STEPS_WAKE_FD + 1);
+
+	if (fd >= 0 && copy < 0)
+		fatal("--ready-fd %d: %m", fd);
+	fd_close(&fd);
+	/* It may have been 1, as in a shell's `superd --ready-fd 1 | …`. */
+	fd_sanitize();
+	return copy;
 }
 
 int daemon_run(struct config *config, const struct daemon_options *options)
 {
-	struct daemon d = { .config = config, .options = options };
+	json_t *state = read_state(options->inherit);
+	int ready_fd = take_ready_fd(options->ready_fd);
+	struct daemon d = { .options = options };
 	struct unit *u;
-	/* Out of the way of the two fixed numbers that start_new takes. */
-	int ready_fd = options->ready_fd < 0
-			       ? -1
-			       : fcntl(options->ready_fd, F_DUPFD_CLOEXEC, STEPS_WAKE_FD + 1);
 
-	if (options->ready_fd >= 0 && ready_fd < 0)
-		fatal("--ready-fd %d: %m", options->ready_fd);
-	fd_close(&(int){ options->ready_fd });
-	/* It may have been 1, as in a shell's `superd --ready-fd 1 | …`. */
-	fd_sanitize();
+	init(&d);
+	d.config = state ? handover_config(state) : config;
 	d.starter = start_new(geteuid() == 0);
-	set_log(&d);
+	set_log(&d, config);
 	find_host(&d.host, d.starter);
 	if (chdir("/") < 0)
 		fatal("chdir /: %m");
-	TAILQ_INIT(&d.units);
-	TAILQ_INIT(&d.captures);
-	TAILQ_INIT(&d.young);
-	TAILQ_INIT(&d.full);
-	TAILQ_INIT(&d.shortage);
-	TAILQ_INIT(&d.lingers);
-	d.netlink = -1;
-	d.started_ms = clock_ms();
 	d.sources = make_sources();
 	signals_open(&d);
 	leftover_adopt();
 	d.base = base_new();
 	watch(&d);
-	make_units(&d);
-	open_control(&d);
-	tell_start(&d);
-	open_listeners(&d, fd_high(ready_fd));
+	if (state)
+		take_over(&d, config, state);
+	else
+		begin(&d, fd_high(ready_fd));
+	if (state)
+		config_unref(config);
+	json_decref(state);
 	loop(&d);
 	lingers_end(&d);
 	TAILQ_FOREACH (u, &d.units, all)

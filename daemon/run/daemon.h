@@ -7,12 +7,15 @@
 struct daemon;
 
 struct daemon_options {
-	const char *file;      /* what -c named; NULL: there is nothing that can be read again */
-	const char *control;   /* path of the control socket, over the configuration's; or NULL */
-	const char *folder;    /* what it is relative to */
-	char *const *settings; /* of -o, NULL-terminated */
-	unsigned verbose;      /* how many -v: raises the log's level */
-	int ready_fd;          /* bound addresses are written here, then it is closed; -1: none */
+	const char *file;       /* what -c named; NULL: there is nothing that can be read again */
+	const char *control;    /* path of the control socket, over the configuration's; or NULL */
+	char *program;          /* this one's file, for an upgrade */
+	char *const *arguments; /* what it would be started with; NULL: it cannot be again */
+	int inherit;            /* the state of the superd before this one; -1: none */
+	const char *folder;     /* what it is relative to */
+	char *const *settings;  /* of -o, NULL-terminated */
+	unsigned verbose;       /* how many -v: raises the log's level */
+	int ready_fd;           /* bound addresses are written here, then it is closed; -1: none */
 };
 
 /* Turns to the log that a configuration names.  0, or -1 with errno and the old one kept. */

@@ -22,15 +22,27 @@ static void on_grace_over(evutil_socket_t fd, short what, void *arg)
 	kill_group(c->pid, SIGKILL);
 }
 
-void deadline_end(struct conn *c)
+static struct timeval until(uint64_t at_ms)
 {
-	struct timeval grace = clock_span(c->service->kill_grace_ms);
+	uint64_t now_ms = clock_ms();
 
-	if (c->kill)
-		return;
+	return clock_span(at_ms > now_ms ? at_ms - now_ms : 0);
+}
+
+static void set_kill(struct conn *c)
+{
+	struct timeval grace = until(c->kill_at_ms);
+
 	c->kill = evtimer_new(c->unit->daemon->base, on_grace_over, c);
 	event_add(c->kill, &grace);
+}
+
+void deadline_end(struct conn *c)
+{
+	if (c->kill)
+		return;
 	c->kill_at_ms = clock_ms() + c->service->kill_grace_ms;
+	set_kill(c);
 	kill_group(c->pid, SIGTERM);
 	/* One that is stopped would not hear it. */
 	kill_group(c->pid, SIGCONT);
@@ -57,18 +69,30 @@ static void on_timeout(evutil_socket_t fd, short what, void *arg)
 	deadline_expire(arg, "timeout");
 }
 
+static void set_timeout(struct conn *c)
+{
+	struct timeval t;
+
+	if (!c->service->timeout_ms)
+		return;
+	t = until(c->start_us / 1000 + c->service->timeout_ms);
+	c->timeout = evtimer_new(c->unit->daemon->base, on_timeout, c);
+	event_add(c->timeout, &t);
+}
+
 void deadline_begin(struct conn *c)
 {
-	const struct service *s = c->service;
-
-	if (s->timeout_ms) {
-		struct timeval t = clock_span(s->timeout_ms);
-
-		c->timeout = evtimer_new(c->unit->daemon->base, on_timeout, c);
-		event_add(c->timeout, &t);
-	}
-	if (s->idle_timeout_ms)
+	set_timeout(c);
+	if (c->service->idle_timeout_ms)
 		idle_begin(c);
+}
+
+void deadline_restore(struct conn *c)
+{
+	if (c->kill_at_ms)
+		set_kill(c);
+	else
+		set_timeout(c);
 }
 
 void deadline_cancel(struct conn *c)

@@ -8,6 +8,9 @@
 /* The handler has started: its time runs. */
 void deadline_begin(struct conn *c);
 
+/* The same after an upgrade, with whatever was left; also of one that was told to stop. */
+void deadline_restore(struct conn *c);
+
 /* It has exited: no more timers but that of the grace, which conn_close frees. */
 void deadline_cancel(struct conn *c);
 

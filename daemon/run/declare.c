@@ -160,6 +160,18 @@ static void on_declared(evutil_socket_t fd, short what, void *arg)
 	declare_end(c);
 }
 
+int declare_fd(const struct conn *c)
+{
+	return c->declaration ? c->declaration->fd : -1;
+}
+
+void declare_restore(struct conn *c, int fd)
+{
+	c->declaration = mem_new(sizeof *c->declaration);
+	c->declaration->fd = fd;
+	declare_begin(c);
+}
+
 void declare_begin(struct conn *c)
 {
 	struct declaration *n = c->declaration;

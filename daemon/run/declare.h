@@ -13,6 +13,10 @@ int declare_open(struct conn *c);
 /* The program runs: superd listens to it. */
 void declare_begin(struct conn *c);
 
+/* For an upgrade: superd's end of the socket, -1 if there is none; and it, taken. */
+int declare_fd(const struct conn *c);
+void declare_restore(struct conn *c, int fd);
+
 /* It has exited, or has been answered; also where there is nothing to end. */
 void declare_end(struct conn *c);
 

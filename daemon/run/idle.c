@@ -11,10 +11,8 @@
 #define LOOKS 4
 
 struct watch {
-	struct event *timer;       /* owned */
-	struct addr local, remote; /* as on the wire: a proxied client has others */
-	uint64_t bytes;
-	uint64_t moved_ms;
+	struct event *timer; /* owned */
+	struct idle_view seen;
 };
 
 int idle_open(struct daemon *d)
@@ -42,27 +40,37 @@ static void on_look(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	/* A connection that the kernel does not know any more moves no bytes. */
-	if (tcpinfo_find(c->unit->daemon->netlink, &w->local, &w->remote, &info) &&
-		info.bytes_in + info.bytes_out != w->bytes) {
-		w->bytes = info.bytes_in + info.bytes_out;
-		w->moved_ms = now_ms;
+	if (tcpinfo_find(c->unit->daemon->netlink, &w->seen.local, &w->seen.remote, &info) &&
+		info.bytes_in + info.bytes_out != w->seen.bytes) {
+		w->seen.bytes = info.bytes_in + info.bytes_out;
+		w->seen.moved_ms = now_ms;
 	}
-	if (now_ms - w->moved_ms >= c->service->idle_timeout_ms)
+	if (now_ms - w->seen.moved_ms >= c->service->idle_timeout_ms)
 		deadline_expire(c, "idle_timeout");
 	else
 		next_look(c);
 }
 
-void idle_begin(struct conn *c)
+void idle_restore(struct conn *c, const struct idle_view *v)
 {
 	struct watch *w = mem_new(sizeof *w);
 
-	w->local = c->ends.local;
-	w->remote = c->ends.remote;
-	w->moved_ms = clock_ms();
+	w->seen = *v;
 	w->timer = evtimer_new(c->unit->daemon->base, on_look, c);
 	c->watch = w;
 	next_look(c);
+}
+
+void idle_begin(struct conn *c)
+{
+	idle_restore(c, &(struct idle_view){ c->ends.local, c->ends.remote, 0, clock_ms() });
+}
+
+bool idle_see(const struct conn *c, struct idle_view *out)
+{
+	if (c->watch)
+		*out = c->watch->seen;
+	return c->watch;
 }
 
 void idle_end(struct conn *c)

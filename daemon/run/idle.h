@@ -13,6 +13,16 @@
 int idle_open(struct daemon *d);
 
 void idle_begin(struct conn *c);
+
+/* For an upgrade: what was seen last, and where. */
+struct idle_view {
+	struct addr local, remote; /* as on the wire: a proxied client has others */
+	uint64_t bytes;
+	uint64_t moved_ms;
+};
+bool idle_see(const struct conn *c, struct idle_view *out); /* false: it has no idle_timeout */
+void idle_restore(struct conn *c, const struct idle_view *v);
+
 void idle_end(struct conn *c); /* also where it never began */
 
 #endif

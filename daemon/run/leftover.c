@@ -10,6 +10,7 @@
 struct leftover {
 	struct leftover *next;
 	pid_t group;
+	uint64_t kill_at_ms;
 	struct event *kill; /* owned; NULL: it may stay */
 };
 
@@ -46,6 +47,7 @@ static void kill_at(struct daemon *d, struct leftover *l, uint64_t at_ms)
 	uint64_t now_ms = clock_ms();
 	struct timeval left = clock_span(at_ms > now_ms ? at_ms - now_ms : 0);
 
+	l->kill_at_ms = at_ms;
 	l->kill = evtimer_new(d->base, on_grace_over, l);
 	event_add(l->kill, &left);
 }
@@ -86,6 +88,13 @@ bool leftover_kill(struct daemon *d, int signal)
 	for (struct leftover *l = d->leftovers; l; l = l->next)
 		kill(-l->group, signal);
 	return d->leftovers != NULL;
+}
+
+void leftovers_each(const struct daemon *d,
+	void (*each)(pid_t group, uint64_t kill_at_ms, void *context), void *context)
+{
+	for (const struct leftover *l = d->leftovers; l; l = l->next)
+		each(l->group, l->kill_at_ms, context);
 }
 
 void leftovers_free(struct daemon *d)

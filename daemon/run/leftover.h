@@ -12,6 +12,10 @@ void leftover_adopt(void);
  * to stop, the rest of its group is killed at that time; 0: it was not. */
 void leftover_watch(struct daemon *d, pid_t group, uint64_t kill_at_ms);
 
+/* For an upgrade: the groups that are left, and when they are killed (0: not). */
+void leftovers_each(const struct daemon *d,
+	void (*each)(pid_t group, uint64_t kill_at_ms, void *context), void *context);
+
 /* Some orphan was reaped: forgets the groups that are empty now, before their number can be
  * used again for somebody else. */
 void leftover_check(struct daemon *d);

@@ -59,15 +59,30 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
 
 void linger(struct daemon *d, int fd, void (*done)(void *context, int fd), void *context)
 {
+	shutdown(fd, SHUT_WR);
+	linger_restore(d, fd_high(fd), clock_ms() + LONGEST_MS, done, context);
+}
+
+void lingers_each(const struct daemon *d,
+	void (*each)(int fd, uint64_t end_ms, void *lingers_for, void *context), void *context)
+{
+	const struct lingering *l;
+
+	TAILQ_FOREACH (l, &d->lingers, all)
+		each(l->fd, l->end_ms, l->context, context);
+}
+
+void linger_restore(struct daemon *d, int fd, uint64_t end_ms, void (*done)(void *context, int fd),
+	void *context)
+{
 	const struct timeval silence = clock_span(SILENCE_MS);
 	struct lingering *l = mem_new(sizeof *l);
 
-	shutdown(fd, SHUT_WR);
 	l->daemon = d;
-	l->fd = fd_high(fd);
+	l->fd = fd;
 	l->done = done;
 	l->context = context;
-	l->end_ms = clock_ms() + LONGEST_MS;
+	l->end_ms = end_ms;
 	event_assign(&l->event, d->base, l->fd, EV_READ | EV_PERSIST, on_event, l);
 	TAILQ_INSERT_TAIL(&d->lingers, l, all);
 	if (d->lingers_count++ >= MOST || !discard(l->fd) || event_add(&l->event, &silence) < 0)

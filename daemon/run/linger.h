@@ -11,6 +11,12 @@
  * once or later. */
 void linger(struct daemon *d, int fd, void (*done)(void *context, int fd), void *context);
 
+/* For an upgrade: each of them, and one that goes on. */
+void lingers_each(const struct daemon *d,
+	void (*each)(int fd, uint64_t end_ms, void *lingers_for, void *context), void *context);
+void linger_restore(struct daemon *d, int fd, uint64_t end_ms, void (*done)(void *context, int fd),
+	void *context);
+
 /* Ends all of them, because superd stops. */
 void lingers_end(struct daemon *d);
 

@@ -370,6 +370,11 @@ static void on_retry(evutil_socket_t fd, short what, void *arg)
 	listener_begin(arg);
 }
 
+void listener_restore(struct listener *l)
+{
+	poll_begin(l);
+}
+
 void listener_attach(struct listener *l, struct unit *u, const struct addr *wanted)
 {
 	l->unit = u;

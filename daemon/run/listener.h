@@ -25,6 +25,9 @@ int listener_bind(struct listener *l, const struct service *s, const char **call
 /* Binds it if need be and polls it.  False: it could not be bound, and will be tried again. */
 bool listener_begin(struct listener *l);
 
+/* After an upgrade: its descriptor is open already. */
+void listener_restore(struct listener *l);
+
 void listener_attach(struct listener *l, struct unit *u, const struct addr *wanted);
 
 /* Out of its service's list; it is polled whatever it waited for. */

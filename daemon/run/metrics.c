@@ -27,18 +27,18 @@ void metrics_started(struct metrics *m, uint64_t us)
 }
 
 /* Few services end in more than two or three ways. */
-static void count_ending(struct metrics *m, int wait_status)
+void metrics_restore_ending(struct metrics *m, int wait_status, uint64_t count)
 {
 	int status = WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : wait_status;
 
 	for (size_t i = 0; i < m->endings_count; i++)
 		if (m->endings[i].wait_status == status) {
-			m->endings[i].count++;
+			m->endings[i].count += count;
 			return;
 		}
 	m->endings =
 		mem_reserve(m->endings, &m->endings_cap, m->endings_count + 1, sizeof *m->endings);
-	m->endings[m->endings_count++] = (struct ending){ status, 1 };
+	m->endings[m->endings_count++] = (struct ending){ status, count };
 }
 
 static uint64_t microseconds(struct timeval t)
@@ -49,7 +49,7 @@ static uint64_t microseconds(struct timeval t)
 void metrics_ended(struct metrics *m, uint64_t life_us, int wait_status, const struct rusage *used)
 {
 	add(&m->life, life_us);
-	count_ending(m, wait_status);
+	metrics_restore_ending(m, wait_status, 1);
 	if (!used)
 		return;
 	m->cpu_us += microseconds(used->ru_utime) + microseconds(used->ru_stime);

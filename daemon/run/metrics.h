@@ -36,6 +36,9 @@ void metrics_started(struct metrics *m, uint64_t us);
 /* `used` may be NULL. */
 void metrics_ended(struct metrics *m, uint64_t life_us, int wait_status, const struct rusage *used);
 
+/* For an upgrade: so many have ended like that. */
+void metrics_restore_ending(struct metrics *m, int wait_status, uint64_t count);
+
 void metrics_fini(struct metrics *m);
 
 #endif

@@ -4,6 +4,7 @@
 #include "daemon/run/leftover.h"
 #include "daemon/run/reports.h"
 #include "daemon/run/tour.h"
+#include "daemon/run/upgrade.h"
 
 #include <sys/wait.h>
 
@@ -23,6 +24,8 @@ void reap(struct daemon *d)
 	while ((pid = wait4(-1, &status, WNOHANG, &used)) > 0) {
 		struct conn *c = conn_find(d, pid);
 
+		if (!c && upgrade_reaped(d, pid, status))
+			continue;
 		if (!c) {
 			strangers = true;
 			continue;

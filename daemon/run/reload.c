@@ -32,6 +32,7 @@ struct reload {
 	struct diff_item *old, *new;
 	size_t had_count, wanted_count;
 	size_t added, removed, opened;
+	bool patient; /* what cannot be opened comes later */
 };
 
 /* ---- what can fail */
@@ -168,7 +169,7 @@ static void open_one(struct reload *r, struct wanted *w)
 	w->listener = listener_new(w->unit, w->addr);
 	if (listener_bind(w->listener, w->service, &call) == 0)
 		return;
-	if (errno == EADDRINUSE && in_the_way(r, w->addr))
+	if (r->patient || (errno == EADDRINUSE && in_the_way(r, w->addr)))
 		return;
 	complain(r->complaints, w->service->place, 0, 0, "service '%s': listen: %s: %s: %s",
 		w->service->name, addr_format(w->addr, text), call, strerror(errno));
@@ -303,7 +304,6 @@ static void commit(struct reload *r)
 	control_commit(d->control);
 	config_unref(before);
 	reserve_fill(d);
-	tell_ok(r);
 	listeners_recheck(d);
 }
 
@@ -331,6 +331,16 @@ static void tell_warning(const char *line, void *context)
 	log_say(LOG_NOTICE, "warning", "%s", line);
 }
 
+static void reload_fini(struct reload *r)
+{
+	config_unref(r->config);
+	free(r->units);
+	free(r->had);
+	free(r->wanted);
+	free(r->old);
+	free(r->new);
+}
+
 bool reload(struct daemon *d, struct complaints *complaints)
 {
 	struct complaints own = { 0 };
@@ -339,17 +349,31 @@ bool reload(struct daemon *d, struct complaints *complaints)
 
 	if (done) {
 		commit(&r);
+		tell_ok(&r);
 		complaints_each(r.complaints, tell_warning, NULL);
 	} else {
 		give_up(&r);
 		complaints_each(r.complaints, tell_failed, NULL);
 	}
-	config_unref(r.config);
-	free(r.units);
-	free(r.had);
-	free(r.wanted);
-	free(r.old);
-	free(r.new);
+	reload_fini(&r);
 	complaints_free(&own);
 	return done;
+}
+
+void reload_onto(struct daemon *d, struct config *config)
+{
+	struct complaints complaints = { 0 };
+	struct reload r = {
+		.d = d, .config = config_ref(config), .complaints = &complaints, .patient = true
+	};
+
+	find_units(&r);
+	open_listeners(&r);
+	open_idle(&r);
+	if (!control_prepare(d->control, config, &complaints))
+		control_abandon(d->control);
+	complaints_each(&complaints, tell_warning, NULL);
+	commit(&r);
+	reload_fini(&r);
+	complaints_free(&complaints);
 }

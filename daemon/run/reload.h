@@ -14,4 +14,8 @@
  * log, and added to *complaints if that is not NULL. */
 bool reload(struct daemon *d, struct complaints *complaints);
 
+/* After an upgrade: d has what the state says, and takes this configuration, which was checked
+ * before.  Addresses that cannot be opened now are tried again, as at a start. */
+void reload_onto(struct daemon *d, struct config *config);
+
 #endif

@@ -4,6 +4,7 @@
 #include "daemon/run/reaper.h"
 #include "daemon/run/reload.h"
 #include "daemon/run/stop.h"
+#include "daemon/run/upgrade.h"
 
 #include <signal.h>
 #include <sys/signalfd.h>
@@ -22,7 +23,7 @@ static void default_signals(void)
 
 void signals_open(struct daemon *d)
 {
-	static const int ours[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGCHLD };
+	static const int ours[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2, SIGCHLD };
 	sigset_t read_here, blocked;
 
 	default_signals();
@@ -65,6 +66,9 @@ static void on_signal(evutil_socket_t fd, short what, void *arg)
 			break;
 		case SIGUSR1:
 			reopen_log();
+			break;
+		case SIGUSR2:
+			upgrade(d);
 			break;
 		case SIGHUP:
 			reload(d, NULL);

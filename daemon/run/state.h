@@ -137,6 +137,7 @@ TAILQ_HEAD(lingerings, lingering);
 struct leftover;
 struct bans;
 struct control;
+struct upgrade;
 struct daemon_options;
 
 struct daemon {
@@ -175,6 +176,8 @@ struct daemon {
 	size_t reserve_count;
 
 	struct control *control; /* owned */
+	struct upgrade *upgrade; /* owned; NULL: none is under way */
+	bool upgrade_due;        /* the new program says that it can */
 	uint64_t started_ms;
 	enum phase phase;
 	bool done;

@@ -428,6 +428,15 @@ class Superd:
             self.fds_before = self._descriptors() if idle else None
         return self.find(event)[before]
 
+    def upgrade(self, event="upgrade"):
+        """Sends USR2, and returns the event once superd has said it."""
+        before, idle = len(self.find(event)), self.live() == 0
+        self.kill(signal.SIGUSR2)
+        self.wait_for(event, count=before + 1, timeout=2 * PATIENCE)
+        if event == "upgrade":  # its own pipes are new ones
+            self.fds_before = self._descriptors() if idle else None
+        return self.find(event)[before]
+
     # ---- its end
 
     def kill(self, number):
