@@ -16,6 +16,8 @@ import sys
 import typing
 
 WIDTH = 100
+MOST = 1000000  # of connections, anywhere in superd
+OCTAL = "0?[0-7]{1,3}"
 ANY, V4, V6 = "any", "4", "6"  # families
 
 # What inetd and xinetd do themselves are programs of superd's.
@@ -228,6 +230,13 @@ def listen_addresses(hosts, port, udp, family, place, report):
     return found
 
 
+def at_most(number, most, place, report):
+    """A number within superd's range."""
+    if number > most:
+        report.note(place, f"{most} is superd's most")
+    return min(number, most)
+
+
 def one_or_all(values):
     return values[0] if len(values) == 1 else values
 
@@ -278,7 +287,9 @@ def set_env(service, pairs, place, report):
 
 def set_pass_env(service, names, place, report):
     for name in names:
-        if NEVER_PASSED.match(name):
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+            report.error(place, f"'{name}' is no name of a variable")
+        elif NEVER_PASSED.match(name):
             report.warning(place, f"{name}: superd never passes this one on; left out")
         else:
             service.setdefault("pass_env", []).append(name)

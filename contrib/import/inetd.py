@@ -10,8 +10,8 @@ import glob
 import os
 import re
 
-from common import (ANY, INTERNAL, MEETS_NONE, V4, V6, Place, family_of, listen_addresses, one_or_all, port_of,
-                    read_lines, set_program, without_tcpd)
+from common import (ANY, INTERNAL, MEETS_NONE, MOST, V4, V6, Place, at_most, family_of, listen_addresses,
+                    one_or_all, port_of, read_lines, set_program, without_tcpd)
 
 HELP = "inetd.conf of OpenBSD (and Debian), FreeBSD, NetBSD or GNU"
 FAMILIES = {
@@ -87,7 +87,9 @@ class Reader:
         self.reading.pop()
 
     def include(self, path, line, place, hosts):
-        words = split(line, QUOTES[self.dialect])
+        words = self.words(line, place.at(".include"))
+        if words is None:
+            return
         if len(words) < 2:
             self.report.error(place.at(".include"), "names no file")
             return
@@ -97,6 +99,13 @@ class Reader:
         for name in found:
             self.read(name, hosts)
 
+    def words(self, line, place):
+        try:
+            return split(line, QUOTES[self.dialect])
+        except ValueError as e:
+            self.report.error(place, str(e))
+            return None
+
     @staticmethod
     def hosts_of(text):
         return [h.strip("[]") for h in text.split(",") if h not in ("*", "")]
@@ -104,10 +113,8 @@ class Reader:
     # ---------------------------------------------------------------- the line of fields
 
     def positional(self, line, place, hosts, enabled):
-        try:
-            words = split(line, QUOTES[self.dialect])
-        except ValueError as e:
-            self.report.error(place, str(e))
+        words = self.words(line, place)
+        if words is None:
             return
         if len(words) < 6:
             if enabled:  # what somebody disabled may have been a remark
@@ -371,7 +378,8 @@ class Reader:
             return
         for key in keys:
             if key in entry and (entry[key] or key == "max_connections" and entry["type"] != "dgram"):
-                service[key] = f"{entry[key]}/m" if key.startswith("rate") else entry[key]
+                count = at_most(entry[key], MOST, place, self.report)
+                service[key] = f"{count}/m" if key.startswith("rate") else count
 
 
 TCPMUX = "superd cannot yet"

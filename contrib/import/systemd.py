@@ -10,7 +10,8 @@ import os
 import pwd
 import re
 
-from common import SWITCHED_OFF, Place, family_of, groups_of, one_or_all, set_env, set_pass_env
+from common import (MOST, OCTAL, SWITCHED_OFF, Place, at_most, family_of, groups_of, one_or_all, set_env,
+                    set_pass_env)
 from units import (FOLDERS, Unit, bytes_of, duration, environment_file, find, size_text, span_of,
                    specifiers, words_of)
 
@@ -117,7 +118,7 @@ LIMITS = {"LimitCPU": "cpu", "LimitFSIZE": "fsize", "LimitDATA": "data", "LimitS
           "LimitMEMLOCK": "memlock"}
 PREFIXES = {"any": "all", "localhost": "localhost", "link-local": ("169.254.0.0/16", "fe80::/64"),
             "multicast": ("224.0.0.0/4", "ff00::/8")}
-HOUR, DAY = 3600 * 1000, 86400 * 1000
+HOUR, YEAR = 3600 * 1000, 365 * 86400 * 1000
 
 
 def add_arguments(command):
@@ -158,7 +159,7 @@ class Conversion:
             self.config.add([self.stem], self.out)
             if self.others:
                 self.out["listen"] = one_or_all(self.others)
-                del self.out["mode"]
+                self.out.pop("mode")
                 self.config.add([f"{self.stem}-udp"], self.out)
         for unit in (self.socket, self.service):
             self.losses(unit)
@@ -241,6 +242,9 @@ class Conversion:
             return False
         rows = unit.all("Socket", "ListenStream", "ListenDatagram", "ListenSequentialPacket")
         for key, text, place in rows:
+            if self.accept and key == "ListenDatagram":
+                self.report.error(place, "is not for Accept=yes")
+                continue
             if re.search(r"\]:[0-9]+%", text):
                 self.report.warning(place, f"'{text}': superd's addresses have no scope; left out")
                 continue
@@ -291,15 +295,14 @@ class Conversion:
         for key, name in (("SendBuffer", "send_buffer"), ("ReceiveBuffer", "receive_buffer")):
             value = unit.size("Socket", key)
             if value is not None:
-                self.out[name] = size_text(value)
-        for key, name in (("BindToDevice", "device"), ("SocketUser", "socket_user"),
-                          ("SocketGroup", "socket_group"), ("SocketMode", "socket_mode")):
-            value = unit.last("Socket", key)[0]
-            if value:
-                self.out[name] = value
+                self.out[name] = size_text(at_most(value, 2**30, unit.last("Socket", key)[1], self.report))
+        self.owner()
+        device = unit.last("Socket", "BindToDevice")[0]
+        if device:
+            self.out["device"] = device
         value = unit.span("Socket", "DeferAcceptSec")
         if value:
-            self.out["defer_accept"] = duration(value)
+            self.out["defer_accept"] = duration(self.span(value, HOUR, "Socket", "DeferAcceptSec"))
         value = unit.number("Socket", "Backlog")
         if value is not None and 0 < value < 65536:
             self.out["backlog"] = value
@@ -308,11 +311,38 @@ class Conversion:
             self.report.warning(place, f"superd names descriptors after the service, '{self.stem}'")
         count = unit.number("Socket", "MaxConnections")
         if count and self.accept:
-            self.out["max_connections"], self.out["on_limit"] = count, "reject"
+            self.out["max_connections"] = at_most(count, MOST, unit.last("Socket", "MaxConnections")[1],
+                                                  self.report)
+            self.out["on_limit"] = "reject"
         count = unit.number("Socket", "MaxConnectionsPerSource")
         if count and self.accept:
-            self.out["max_per_source"] = count
+            self.out["max_per_source"] = at_most(
+                count, MOST, unit.last("Socket", "MaxConnectionsPerSource")[1], self.report)
         self.rate()
+
+    def owner(self):
+        """Of the path of a unix socket, where there is one."""
+        paths = [a for a in self.addresses() if re.match("[a-z]+:/", a)]
+        for key, name in (("SocketUser", "socket_user"), ("SocketGroup", "socket_group"),
+                          ("SocketMode", "socket_mode")):
+            value, place = self.socket.last("Socket", key)
+            if name == "socket_mode" and value and not re.fullmatch(OCTAL, value):
+                self.report.error(place, f"'{value}' is no octal number")
+            elif value and not paths:
+                self.report.note(place, "there is no path of a socket that it could be for; left out")
+            elif value:
+                self.out[name] = value
+
+    def addresses(self):
+        listen = self.out["listen"]
+        return listen if isinstance(listen, list) else [listen]
+
+    def span(self, value, most, section, key):
+        """Milliseconds within superd's range."""
+        unit = self.socket if section == "Socket" else self.service
+        if value > most:
+            self.report.note(unit.last(section, key)[1], f"{duration(most)} is superd's longest")
+        return int(min(value, most))
 
     def rate(self):
         """So many activations in so much time."""
@@ -324,8 +354,9 @@ class Conversion:
         burst = unit.number("Socket", "TriggerLimitBurst")
         interval = 2000 if interval is None else interval
         burst = (200 if self.accept else 20) if burst is None else burst
-        if not interval or not burst or interval == float("inf"):
+        if not interval or not burst or burst < 0 or interval == float("inf"):
             return
+        burst = at_most(burst, MOST, given[-1], self.report)
         if not self.accept:
             self.report.warning(given[0], "superd slows a service that does not take what comes by "
                                 "itself; left out")
@@ -333,6 +364,7 @@ class Conversion:
         for unit_ms, letter in ((1000, "s"), (60000, "m"), (HOUR, "h")):
             count = burst * unit_ms / interval
             if count >= 1 and (count.is_integer() or letter == "h"):
+                count = min(count, MOST)
                 self.out["rate"] = f"{int(count)}/{letter}" + ("" if int(count) == burst else
                                                                f" burst {burst}")
                 return
@@ -512,12 +544,14 @@ class Conversion:
                 path = home_of(self.out["user"])
                 self.report.note(at, f"~ is {path} now")
             self.out[name] = path
-        mask = unit.last("Service", "UMask")[0]
-        if mask:
+        mask, at = unit.last("Service", "UMask")
+        if mask and re.fullmatch(OCTAL, mask):
             self.out["umask"] = mask
+        elif mask:
+            self.report.error(at, f"'{mask}' is no octal number")
         nice = unit.number("Service", "Nice")
         if nice:
-            self.out["nice"] = nice
+            self.out["nice"] = max(-20, min(19, nice))
         if unit.boolean("Service", "NoNewPrivileges"):
             self.out["no_new_privs"] = True
 
@@ -541,13 +575,11 @@ class Conversion:
                 {"soft": values[0], "hard": values[1]}
         longest = unit.span("Service", "RuntimeMaxSec")
         if longest and longest != float("inf"):
-            self.out["timeout"] = duration(longest)
+            self.out["timeout"] = duration(self.span(longest, YEAR, "Service", "RuntimeMaxSec"))
         for key in ("TimeoutStopSec", "TimeoutSec"):
-            grace, (_, place) = unit.span("Service", key), unit.last("Service", key)
+            grace = unit.span("Service", key)
             if grace is not None and "kill_grace" not in self.out:
-                if grace > HOUR:
-                    self.report.note(place, "1h is superd's longest")
-                self.out["kill_grace"] = duration(int(min(grace, HOUR)))
+                self.out["kill_grace"] = duration(self.span(grace, HOUR, "Service", key))
 
     @staticmethod
     def limit(name, text):

@@ -9,9 +9,9 @@ import ipaddress
 import os
 import re
 
-from common import (ANY, INTERNAL, MEETS_NONE, SWITCHED_OFF, V4, V6, Place, addresses_of, groups_of,
-                    listen_addresses, one_or_all, port_of, read_lines, set_env, set_pass_env,
-                    set_program, without_tcpd)
+from common import (ANY, INTERNAL, MEETS_NONE, MOST, OCTAL, SWITCHED_OFF, V4, V6, Place, addresses_of,
+                    at_most, groups_of, listen_addresses, one_or_all, port_of, read_lines, set_env,
+                    set_pass_env, set_program, without_tcpd)
 
 HELP = "xinetd.conf, files of xinetd.d, or that folder"
 
@@ -502,11 +502,11 @@ class Service:
             self.out["group"] = group
         if own or not self.yes("groups"):
             self.out["groups"] = []
-        elif group and groups_of(user):
+        elif group and user and groups_of(user):
             self.report.note(self.entry.first("group")[1], f"superd's groups are those that {user} has now, "
                              "the own one included")
             self.out["groups"] = groups_of(user)
-        for name, key, pattern, what in (("umask", "umask", "[0-7]{1,4}", "octal number"),
+        for name, key, pattern, what in (("umask", "umask", OCTAL, "octal number"),
                                          ("nice", "nice", "[+-]?[0-9]+", "number")):
             value = self.one(name, pattern, what)
             if value is not None:
@@ -534,7 +534,8 @@ class Service:
         for name, key in (("instances", "max_connections"), ("per_source", "max_per_source")):
             value = self.one(name, count, "number or UNLIMITED")
             if value is not None:
-                self.out[key] = 0 if value.upper() == "UNLIMITED" else int(value)
+                self.out[key] = 0 if value.upper() == "UNLIMITED" else \
+                    at_most(int(value), MOST, self.get(name)[1], self.report)
         if kind == "dgram" and self.out.get("max_connections") == 0:
             del self.out["max_connections"]  # superd bounds how many senders have a process
         if "max_connections" in self.out:
@@ -544,7 +545,7 @@ class Service:
             if len(cps) != 2 or not all(re.fullmatch("[0-9]+", c) for c in cps):
                 self.report.error(place, f"'{' '.join(cps)}' are not two numbers")
             elif int(cps[0]):
-                self.out["rate"] = f"{int(cps[0])}/s"
+                self.out["rate"] = f"{at_most(int(cps[0]), MOST, place, self.report)}/s"
 
     def rlimits(self):
         for name, key in RLIMITS.items():
@@ -595,7 +596,8 @@ class Service:
         """One address of xinetd's -> prefixes."""
         match = re.fullmatch(r"((?:[0-9]+\.){0,3})\{([0-9,]+)\}", text)
         if match:
-            return [self.ipv4(match[1] + last, place, exact=True) for last in match[2].split(",") if last]
+            rules = [self.ipv4(match[1] + last, place, exact=True) for last in match[2].split(",") if last]
+            return [rule for rule in rules if rule]
         if re.fullmatch(r"[0-9.]+", text):
             rule = self.ipv4(text, place)
             return [rule] if rule else []
@@ -618,7 +620,7 @@ class Service:
     def ipv4(self, text, place, exact=False):
         """Numbers at the right that are 0, or missing, are wildcards."""
         parts = [p for p in text.split(".") if p]
-        if len(parts) > 4 or any(int(p) > 255 for p in parts):
+        if len(parts) > 4 or any(int(p) > 255 or p != str(int(p)) for p in parts):
             self.report.error(place, f"'{text}' is no address")
             return None
         if len(parts) < 4 and not exact:

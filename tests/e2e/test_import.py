@@ -171,6 +171,45 @@ def test_input_of_any_kind_is_refused_and_never_crashes(folder, data):
         assert "Traceback" not in done.stderr and "error: " in done.stderr
 
 
+DAMAGE = r"""
+import argparse, pathlib, random, sys
+sys.dont_write_bytecode = True
+sys.path.insert(0, sys.argv[1])
+import common, inetd, systemd, xinetd
+
+random.seed(4711)
+data = pathlib.Path(sys.argv[2])
+seeds = [("inetd", inetd, f.read_bytes()) for f in sorted(data.glob("inetd/*.conf"))]
+seeds += [("xinetd", xinetd, f.read_bytes()) for f in sorted(data.glob("xinetd/*.conf"))]
+seeds += [("systemd", systemd, f.read_bytes()) for f in sorted(data.glob("systemd/*.s[eo]*")) if f.is_file()]
+pieces = [bytes([c]) for c in b" \t\n'\"\\{}=+-,;:#@%$/.0129[]azAZ\x00\xff"]
+for n in range(int(sys.argv[3])):
+    kind, module, text = random.choice(seeds)
+    text = bytearray(text)
+    for _ in range(random.randint(1, 6)):
+        i = random.randrange(len(text) + 1)
+        text[i:i + random.choice((0, 0, 1, 20))] = random.choice(pieces + [bytes(text[i // 2:i // 2 + 30])])
+    pathlib.Path("x").write_bytes(text)
+    pathlib.Path("x.socket").write_bytes(text + b"\n[Socket]\nListenStream=1\nAccept=yes\n")
+    pathlib.Path("x@.service").write_bytes(text + b"\n[Service]\nExecStart=/bin/cat\n")
+    report = common.Report()
+    config = common.Config(report)
+    try:
+        module.convert(argparse.Namespace(files=["x"], units=["x.socket"], dialect="netbsd"), config, report)
+        config.text().encode()
+    except BaseException:
+        print(kind, bytes(text))
+        raise
+"""
+
+
+def test_a_damaged_file_never_crashes_an_importer(folder):
+    (folder / "damage.py").write_text(DAMAGE)
+    done = subprocess.run([sys.executable, "damage.py", IMPORTER.parent, DATA, "1500"], cwd=folder, text=True,
+                          capture_output=True, timeout=10 * PATIENCE)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
+
+
 def test_usage_and_output_file(folder):
     assert run_import().returncode == 2
     assert run_import("inetd", folder / "nowhere").returncode == 1
