@@ -5,6 +5,7 @@
 #include "daemon/config/load.h"
 #include "daemon/config/schema.h"
 #include "daemon/config/show.h"
+#include "daemon/os/detach.h"
 #include "daemon/run/daemon.h"
 #include "daemon/run/handover.h"
 
@@ -19,7 +20,8 @@ enum { EXIT_OK = 0, EXIT_CONFIG = 1, EXIT_USAGE = 100 };
 enum { OPTION_READY_FD = 256, OPTION_SCHEMA, OPTION_CONTROL, OPTION_INHERIT };
 
 static const char usage[] =
-	"superd: usage: superd -c FILE [-t] [-v] [-o KEY=VALUE ...] [--ready-fd N]\n"
+	"superd: usage: superd -c FILE [-t] [-v] [-d] [-p FILE] [-o KEY=VALUE ...]\n"
+	"                      [--control PATH] [--ready-fd N]\n"
 	"               superd -l ADDR [-l ADDR ...] [-o KEY=VALUE ...] [-v] -- PROG [ARG ...]\n";
 
 static const char help[] =
@@ -28,6 +30,8 @@ static const char help[] =
 	"  -l ADDR        without a file: serve PROG on ADDR, such as 7000, 127.0.0.1:7000,\n"
 	"                 [::1]:7000, localhost:7000, 7000-7099, unix:/path, unix:@name\n"
 	"  -o KEY=VALUE   set a key of services.json(5) in every service\n"
+	"  -d             go to the background once really listening\n"
+	"  -p FILE        write the process id to FILE, and lock it\n"
 	"  -v             log every connection; -vv: each system call of its life\n"
 	"  --ready-fd N   write the bound addresses to descriptor N once really listening\n"
 	"  --control PATH the socket for superctl(8), over what the file says\n"
@@ -88,7 +92,7 @@ static int parse(int argc, char **argv, struct arguments *a)
 
 	a->listen = mem_array((size_t)argc + 1, sizeof *a->listen);
 	a->options = mem_array((size_t)argc + 1, sizeof *a->options);
-	while ((c = getopt_long(argc, argv, "+c:l:o:tvVh", long_options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "+c:l:o:p:dtvVh", long_options, NULL)) != -1) {
 		switch (c) {
 		case 'c':
 			if (a->file)
@@ -100,6 +104,12 @@ static int parse(int argc, char **argv, struct arguments *a)
 			break;
 		case 'o':
 			a->options[a->options_count++] = optarg;
+			break;
+		case 'd':
+			a->run.background = true;
+			break;
+		case 'p':
+			a->run.pid_path = optarg;
 			break;
 		case 't':
 			a->test = true;
@@ -170,7 +180,7 @@ static char **arguments_again(const struct arguments *a)
 
 	while (a->program && a->program[words])
 		words++;
-	list = mem_array(2 * (a->listen_count + a->options_count) + a->run.verbose + words + 6,
+	list = mem_array(2 * (a->listen_count + a->options_count) + a->run.verbose + words + 9,
 		sizeof *list);
 	if (a->file) {
 		list[n++] = (char *)"-c";
@@ -180,6 +190,12 @@ static char **arguments_again(const struct arguments *a)
 		list[n++] = (char *)"--control";
 		list[n++] = (char *)a->run.control;
 	}
+	if (a->run.pid_path) {
+		list[n++] = (char *)"-p";
+		list[n++] = (char *)a->run.pid_path;
+	}
+	if (a->run.background)
+		list[n++] = (char *)"-d";
 	for (size_t i = 0; i < a->listen_count; i++) {
 		list[n++] = (char *)"-l";
 		list[n++] = a->listen[i];
@@ -228,7 +244,7 @@ static int test(const struct config *config, const struct arguments *a)
 
 static int run(struct config *config, struct arguments *a)
 {
-	char *folder = getcwd(NULL, 0), *program = own_path(), *control, **again = NULL;
+	char *folder = getcwd(NULL, 0), *program = own_path(), *control, *pid_path, **again = NULL;
 	bool from_file = a->file && strcmp(a->file, "-") != 0;
 	int code;
 
@@ -236,21 +252,26 @@ static int run(struct config *config, struct arguments *a)
 		a->run.file = a->file;
 	a->run.folder = folder ? folder : "/";
 	a->run.control = control = absolute(a->run.folder, a->run.control);
+	a->run.pid_path = pid_path = absolute(a->run.folder, a->run.pid_path);
 	a->run.settings = a->options;
 	a->run.program = program;
 	if (from_file || !a->file)
 		a->run.arguments = again = arguments_again(a);
+	/* What an upgrade made of it is in the background already. */
+	if (a->run.background && a->run.inherit < 0)
+		a->run.detached = detach();
 	code = daemon_run(config, &a->run);
 	free(folder);
 	free(program);
 	free(control);
+	free(pid_path);
 	free(again);
 	return code;
 }
 
 int main(int argc, char **argv)
 {
-	struct arguments a = { .run = { .ready_fd = -1, .inherit = -1 } };
+	struct arguments a = { .run = { .ready_fd = -1, .inherit = -1, .detached = -1 } };
 	struct config *config = NULL;
 	int code;
 

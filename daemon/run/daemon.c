@@ -3,7 +3,11 @@
 #include "daemon/base/clock.h"
 #include "daemon/base/fd.h"
 #include "daemon/os/accounts.h"
+#include "daemon/os/caps.h"
+#include "daemon/os/detach.h"
 #include "daemon/os/limits.h"
+#include "daemon/os/notify.h"
+#include "daemon/os/pidfile.h"
 #include "daemon/run/admit.h"
 #include "daemon/run/bans.h"
 #include "daemon/run/capture.h"
@@ -25,6 +29,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -171,31 +176,69 @@ static void tell_start(const struct daemon *d)
 	log_end(&l);
 }
 
-static void open_listeners(struct daemon *d, int ready_fd)
+static void open_listeners(struct daemon *d)
 {
-	size_t services = 0, open = 0, wanted = 0;
-	struct log_line l;
 	struct unit *u;
 
-	TAILQ_FOREACH (u, &d->units, all) {
-		if (!u->service->enabled)
-			continue;
-		services++;
-		open += listeners_open(u);
-		wanted += u->listeners_count;
-	}
-	if (!open)
+	TAILQ_FOREACH (u, &d->units, all)
+		if (u->service->enabled)
+			listeners_open(u);
+	if (!d->listeners_open)
 		fatal("no address could be opened, nothing to serve");
 	reserve_fill(d);
+}
+
+static void tell_ready(const struct daemon *d)
+{
+	size_t services = 0, missing = 0;
+	const struct unit *u;
+	struct log_line l;
+
+	TAILQ_FOREACH (u, &d->units, all) {
+		services += u->service->enabled;
+		missing += listeners_missing(u);
+	}
 	log_begin(&l, LOG_NOTICE, "ready");
 	log_num(&l, "services", (int64_t)services);
-	log_num(&l, "listeners", (int64_t)open);
-	if (open < wanted)
-		log_num(&l, "missing", (int64_t)(wanted - open));
+	log_num(&l, "listeners", (int64_t)d->listeners_open);
+	if (missing)
+		log_num(&l, "missing", (int64_t)missing);
 	log_end(&l);
 	log_flush();
-	if (ready_fd >= 0)
-		write_ready(d, ready_fd);
+}
+
+/* ---- the service manager */
+
+void daemon_tell_ready(const struct daemon *d)
+{
+	notify("READY=1\nSTATUS=%zu services on %zu addresses", d->units_count - d->units_removed,
+		d->listeners_open);
+}
+
+void daemon_tell_reloading(void)
+{
+	notify("RELOADING=1\nMONOTONIC_USEC=%" PRIu64, clock_us());
+}
+
+static void on_watchdog(evutil_socket_t fd, short what, void *arg)
+{
+	struct daemon *d = arg;
+
+	(void)fd;
+	(void)what;
+	start_after_wait(d->starter);
+	notify("WATCHDOG=1");
+}
+
+/* Twice as often as it is wanted. */
+static void watch_dog(struct daemon *d)
+{
+	const struct timeval t = clock_span(notify_watchdog_ms() / 2);
+
+	if (!notify_watchdog_ms())
+		return;
+	d->watchdog_timer = event_new(d->base, -1, EV_PERSIST, on_watchdog, d);
+	event_add(d->watchdog_timer, &t);
 }
 
 /* ---- the loop */
@@ -261,6 +304,7 @@ static void daemon_free(struct daemon *d)
 	free_event(d->shortage_timer);
 	free_event(d->phase_timer);
 	free_event(d->log_timer);
+	free_event(d->watchdog_timer);
 	free_event(d->wake_event);
 	event_base_free(d->base);
 	start_free(d->starter);
@@ -274,6 +318,8 @@ int daemon_log(const struct daemon *d, const struct config *config)
 	unsigned level = (unsigned)o.level + d->options->verbose;
 
 	o.level = level > LOG_TOUR ? LOG_TOUR : (enum log_level)level;
+	if (d->options->background && o.target == LOG_STDERR)
+		o.target = LOG_SYSLOG;
 	return log_open(&o);
 }
 
@@ -294,16 +340,46 @@ static void init(struct daemon *d)
 	TAILQ_INIT(&d->shortage);
 	TAILQ_INIT(&d->lingers);
 	d->netlink = -1;
+	d->pid_fd = -1;
+	d->detached = d->options->detached;
 	d->started_ms = clock_ms();
+}
+
+static void take_pidfile(struct daemon *d)
+{
+	const char *path = d->options->pid_path;
+	pid_t owner;
+
+	if (!path)
+		return;
+	d->pid_fd = pidfile_take(path, &owner);
+	if (d->pid_fd < 0 && errno == EWOULDBLOCK)
+		fatal("%s: superd runs already, as process %d", path, (int)owner);
+	if (d->pid_fd < 0)
+		fatal("%s: %m", path);
+}
+
+static void give_up_caps(struct daemon *d)
+{
+	d->caps_before = caps_held();
+	if (caps_keep(caps_needed(d->config, d->host.root)) < 0)
+		log_say(LOG_ERROR, "error", "capabilities cannot be given up: %m");
 }
 
 /* As a program that nobody was before. */
 static void begin(struct daemon *d, int ready_fd)
 {
 	make_units(d);
+	take_pidfile(d);
 	open_control(d);
 	tell_start(d);
-	open_listeners(d, ready_fd);
+	open_listeners(d);
+	give_up_caps(d);
+	tell_ready(d);
+	if (ready_fd >= 0)
+		write_ready(d, ready_fd);
+	if (d->detached >= 0)
+		detach_done(&d->detached);
 }
 
 /* As what another program was until now. */
@@ -314,7 +390,9 @@ static void take_over(struct daemon *d, struct config *config, json_t *state)
 	d->control = control_new(d);
 	handover_restore(d, state);
 	reload_onto(d, config);
+	give_up_caps(d);
 	handover_restore_waiting(d, state);
+	d->pid_fd = handover_pid_fd(state);
 	log_begin(&l, LOG_NOTICE, "upgrade");
 	log_str(&l, "from", json_string_value(json_object_get(state, "version")));
 	log_str(&l, "version", SUPERD_VERSION);
@@ -379,8 +457,12 @@ int daemon_run(struct config *config, const struct daemon_options *options)
 	if (state)
 		config_unref(config);
 	json_decref(state);
+	daemon_tell_ready(&d);
+	watch_dog(&d);
 	loop(&d);
 	lingers_end(&d);
+	if (d.pid_fd >= 0)
+		pidfile_remove(options->pid_path, &d.pid_fd);
 	TAILQ_FOREACH (u, &d.units, all)
 		unit_tell_ledger(u);
 	log_say(LOG_NOTICE, "stop", "bye");

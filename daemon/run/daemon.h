@@ -11,6 +11,9 @@ struct daemon_options {
 	const char *control;    /* path of the control socket, over the configuration's; or NULL */
 	char *program;          /* this one's file, for an upgrade */
 	char *const *arguments; /* what it would be started with; NULL: it cannot be again */
+	const char *pid_path;   /* of -p; NULL: none */
+	bool background;        /* -d: a log on stderr would be nobody's, so it is syslog's */
+	int detached;           /* for detach_done(); -1: there is nobody to tell */
 	int inherit;            /* the state of the superd before this one; -1: none */
 	const char *folder;     /* what it is relative to */
 	char *const *settings;  /* of -o, NULL-terminated */
@@ -20,6 +23,11 @@ struct daemon_options {
 
 /* Turns to the log that a configuration names.  0, or -1 with errno and the old one kept. */
 int daemon_log(const struct daemon *d, const struct config *config);
+
+/* Tells the service manager (notify.h) that superd serves; or that it is changing, after which it
+ * must be told that it serves. */
+void daemon_tell_ready(const struct daemon *d);
+void daemon_tell_reloading(void);
 
 /* Serves until told to stop.  Takes the configuration.  Returns the exit code. */
 int daemon_run(struct config *config, const struct daemon_options *options);

@@ -28,6 +28,9 @@ int handover_take_fd(const json_t *number);
 /* The state, and in *in the descriptors that it names. */
 json_t *handover_save(struct daemon *d, struct inheritance *in);
 
+/* What holds the pid file's lock, or -1. */
+int handover_pid_fd(const json_t *state);
+
 /* Reads what is in the memfd.  NULL, and *why not. */
 json_t *handover_read(int fd, const char **why);
 

@@ -116,6 +116,11 @@ json_t *handover_read(int fd, const char **why)
 	return NULL;
 }
 
+int handover_pid_fd(const json_t *state)
+{
+	return take_fd(state, "pid_fd");
+}
+
 /* ---- services */
 
 static void fill_service(struct service *s, const json_t *o, struct arena *arena)

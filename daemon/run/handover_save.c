@@ -324,6 +324,8 @@ json_t *handover_save(struct daemon *d, struct inheritance *in)
 	put(o, "generation", d->config->generation);
 	put(o, "started_ms", d->started_ms);
 	put(o, "next_conn", d->next_conn);
+	if (d->pid_fd >= 0)
+		put_fd(o, "pid_fd", d->pid_fd, in);
 	json_object_set_new(o, "nofile", nofile(&d->host));
 	json_object_set_new(o, "units", units(d, in));
 	json_object_set_new(o, "live", live_ones(d, in));

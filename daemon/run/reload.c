@@ -2,6 +2,7 @@
 
 #include "daemon/config/load.h"
 #include "daemon/model/diff.h"
+#include "daemon/os/caps.h"
 #include "daemon/run/control.h"
 #include "daemon/run/daemon.h"
 #include "daemon/run/idle.h"
@@ -63,6 +64,20 @@ static bool read_config(struct reload *r)
 	else
 		r->config = load_again(o, r->complaints);
 	return r->config;
+}
+
+/* What superd gave up after its start does not come back by a reload. */
+static bool may(struct reload *r)
+{
+	struct daemon *d = r->d;
+	uint64_t missing = caps_needed(r->config, d->host.root) & d->caps_before & ~caps_held();
+
+	if (missing)
+		complain(r->complaints, r->config->path, 0, 0,
+			"this needs %s, which superd gave up after its start; upgrade (SIGUSR2) "
+			"instead",
+			caps_name(missing));
+	return !missing;
 }
 
 static int by_name(const void *left, const void *right)
@@ -219,6 +234,8 @@ static bool prepare(struct reload *r)
 {
 	if (!read_config(r))
 		return false;
+	if (!may(r))
+		return false;
 	find_units(r);
 	if (!open_listeners(r) || !open_idle(r))
 		return false;
@@ -345,7 +362,10 @@ bool reload(struct daemon *d, struct complaints *complaints)
 {
 	struct complaints own = { 0 };
 	struct reload r = { .d = d, .complaints = complaints ? complaints : &own };
-	bool done = prepare(&r);
+	bool done;
+
+	daemon_tell_reloading();
+	done = prepare(&r);
 
 	if (done) {
 		commit(&r);
@@ -355,6 +375,7 @@ bool reload(struct daemon *d, struct complaints *complaints)
 		give_up(&r);
 		complaints_each(r.complaints, tell_failed, NULL);
 	}
+	daemon_tell_ready(d);
 	reload_fini(&r);
 	complaints_free(&own);
 	return done;

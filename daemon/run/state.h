@@ -175,6 +175,10 @@ struct daemon {
 	int reserve[RESERVE]; /* see reserve.h */
 	size_t reserve_count;
 
+	int pid_fd; /* locks the pid file; -1: there is none */
+	int detached;
+	uint64_t caps_before; /* what superd had at its start */
+	struct event *watchdog_timer;
 	struct control *control; /* owned */
 	struct upgrade *upgrade; /* owned; NULL: none is under way */
 	bool upgrade_due;        /* the new program says that it can */

@@ -1,6 +1,7 @@
 #include "daemon/run/stop.h"
 
 #include "daemon/base/clock.h"
+#include "daemon/os/notify.h"
 #include "daemon/run/deadline.h"
 #include "daemon/run/leftover.h"
 #include "daemon/run/linger.h"
@@ -72,6 +73,7 @@ void stop(struct daemon *d, const char *signal)
 	switch (d->phase) {
 	case PHASE_SERVE:
 		d->phase = PHASE_DRAIN;
+		notify("STOPPING=1");
 		tell(d, "drain", signal);
 		TAILQ_FOREACH (u, &d->units, all) {
 			listeners_close(u);

@@ -2,6 +2,7 @@
 
 #include "daemon/base/clock.h"
 #include "daemon/base/fd.h"
+#include "daemon/os/caps.h"
 #include "daemon/run/control.h"
 #include "daemon/run/daemon.h"
 #include "daemon/run/handover.h"
@@ -219,7 +220,9 @@ static void become(struct daemon *d)
 		free(in.fds);
 		return;
 	}
+	daemon_tell_reloading();
 	log_drain(LOG_MS);
+	caps_carry(true);
 	set_inherited(&in, true);
 	fcntl(fd, F_SETFD, 0);
 	snprintf(number, sizeof number, "%d", fd);
@@ -229,10 +232,12 @@ static void become(struct daemon *d)
 	snprintf(why, sizeof why, "%s: %s", d->options->program, strerror(errno));
 	if (chdir("/") < 0)
 		fatal("chdir /: %m");
+	caps_carry(false);
 	set_inherited(&in, false);
 	fd_close(&fd);
 	free(in.fds);
 	free(argv);
+	daemon_tell_ready(d);
 	failed(d, why);
 }
 
