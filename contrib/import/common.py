@@ -293,3 +293,61 @@ def set_pass_env(service, names, place, report):
             report.warning(place, f"{name}: superd never passes this one on; left out")
         else:
             service.setdefault("pass_env", []).append(name)
+
+
+# ---------------------------------------------------------------- tcpmux
+
+
+class Mux:
+    """The services behind tcpmux (RFC 1078): one handler of superd's, which reads a table.
+
+    All of them run as the same user, so those of others cannot be behind it."""
+
+    def __init__(self, path, config, report):
+        self.path, self.config, self.report = path, config, report
+        self.service = None  # (place, names, service) of tcpmux itself
+        self.rows = []  # (place, name, [program, argument …], user, group)
+
+    def add(self, place, name, program, argv, user, group):
+        self.rows.append((place, name, [program, *argv[1:]], user, group))
+
+    def finish(self):
+        if not self.rows and not self.service:
+            return
+        if not self.rows or not self.service or not self.path:
+            why = "there is nothing behind it" if not self.rows else \
+                "tcpmux itself is not there" if not self.service else \
+                "it needs a table: say --tcpmux FILE"
+            for place in [row[0] for row in self.rows] or [self.service[0]]:
+                self.report.warning(place, f"tcpmux: {why}; left out")
+            return
+        place, names, service = self.service
+        owners = [row[3:] for row in self.rows]
+        owner = max(owners, key=owners.count)
+        lines = ["# Services behind tcpmux, for superd-tcpmux(8), by superd-import(1).\n"]
+        for at, name, words, *who in self.rows:
+            if tuple(who) != owner:
+                self.report.warning(at, f"all behind tcpmux run as {owner[0]}, this one as {who[0]}; left out")
+            else:
+                lines.append(" ".join([name, *map(quoted, words)]) + "\n")
+        try:
+            with open(self.path, "w", encoding="utf-8") as f:
+                f.writelines(lines)
+        except OSError as e:
+            self.report.error(Place(self.path), f"cannot be written: {e.strerror}")
+            return
+        service["exec"] = ["tcpmux", os.path.abspath(self.path)]
+        service["user"] = owner[0]
+        if owner[1]:
+            service["group"] = owner[1]
+        self.config.add(names, service)
+
+
+def add_mux_argument(command):
+    command.add_argument("--tcpmux", metavar="FILE",
+                         help="write the table of the services behind tcpmux there")
+
+
+def quoted(word):
+    """A word of that table."""
+    return word if re.fullmatch("[^\\s\"']+", word) else '"' + word.replace('"', "\"'\"'\"") + '"'

@@ -10,8 +10,9 @@ import glob
 import os
 import re
 
-from common import (ANY, INTERNAL, MEETS_NONE, MOST, V4, V6, Place, at_most, family_of, listen_addresses,
-                    one_or_all, port_of, read_lines, set_program, without_tcpd)
+from common import (ANY, INTERNAL, MEETS_NONE, MOST, V4, V6, Mux, Place, add_mux_argument, at_most,
+                    family_of, listen_addresses, one_or_all, port_of, read_lines, set_program,
+                    without_tcpd)
 
 HELP = "inetd.conf of OpenBSD (and Debian), FreeBSD, NetBSD or GNU"
 FAMILIES = {
@@ -30,17 +31,20 @@ def add_arguments(command):
     command.add_argument("files", nargs="*", metavar="FILE", default=["/etc/inetd.conf"])
     command.add_argument("-d", "--dialect", choices=FAMILIES, default="openbsd",
                          help="what tcp and tcp6 mean (default: openbsd)")
+    add_mux_argument(command)
 
 
 def convert(options, config, report):
-    reader = Reader(options.dialect, config, report)
+    reader = Reader(options, config, report)
     for path in options.files:
         reader.read(path)
+    reader.mux.finish()
 
 
 class Reader:
-    def __init__(self, dialect, config, report):
-        self.dialect, self.config, self.report = dialect, config, report
+    def __init__(self, options, config, report):
+        self.dialect, self.config, self.report = options.dialect, config, report
+        self.mux = Mux(options.tcpmux, config, report)
         self.reading = []
 
     # ---------------------------------------------------------------- lines
@@ -305,15 +309,21 @@ class Reader:
         if entry["type"] in ("raw", "rdm"):
             self.report.warning(place, f"superd has no {entry['type']} sockets; left out")
             return
-        mux = re.fullmatch(r"tcpmux/(.+)", name)
-        if mux:
-            self.report.warning(place, f"'{mux[1]}' behind tcpmux: {TCPMUX}; left out")
+        if name.startswith("tcpmux/"):
+            if entry["enabled"]:
+                program, argv = without_tcpd(entry["program"], entry["argv"], place, self.report)
+                self.mux.add(place, name[len("tcpmux/"):], program, argv, entry["user"], entry["group"])
+            else:
+                self.report.note(place, "disabled behind tcpmux; left out")
             return
         service = {"//": f"{place.file}:{place.line}"}
         if not entry["enabled"]:
             service["enabled"] = False
         service["listen"] = self.listen(name, entry, place, service)
         if not service["listen"]:
+            return
+        if name == "tcpmux" and entry["program"] == "internal":
+            self.mux.service = (place, ["tcpmux"], service)
             return
         self.run(name, entry, place, service)
         if "exec" not in service:
@@ -380,9 +390,6 @@ class Reader:
             if key in entry and (entry[key] or key == "max_connections" and entry["type"] != "dgram"):
                 count = at_most(entry[key], MOST, place, self.report)
                 service[key] = f"{count}/m" if key.startswith("rate") else count
-
-
-TCPMUX = "superd cannot yet"
 
 
 # ---------------------------------------------------------------- words

@@ -9,9 +9,9 @@ import ipaddress
 import os
 import re
 
-from common import (ANY, INTERNAL, MEETS_NONE, MOST, OCTAL, SWITCHED_OFF, V4, V6, Place, addresses_of,
-                    at_most, groups_of, listen_addresses, one_or_all, port_of, read_lines, set_env,
-                    set_pass_env, set_program, without_tcpd)
+from common import (ANY, INTERNAL, MEETS_NONE, MOST, OCTAL, SWITCHED_OFF, V4, V6, Mux, Place,
+                    add_mux_argument, addresses_of, at_most, groups_of, listen_addresses, one_or_all,
+                    port_of, read_lines, set_env, set_pass_env, set_program, without_tcpd)
 
 HELP = "xinetd.conf, files of xinetd.d, or that folder"
 
@@ -45,6 +45,7 @@ LONGEST_TRAP, SHORTEST_TRAP = "365d", "1s"
 
 def add_arguments(command):
     command.add_argument("files", nargs="*", metavar="FILE", default=["/etc/xinetd.conf"])
+    add_mux_argument(command)
 
 
 def convert(options, config, report):
@@ -52,8 +53,10 @@ def convert(options, config, report):
     for path in options.files:
         files.read(path)
     general(files, config, report)
+    mux = Mux(options.tcpmux, config, report)
     for entry in files.services:
-        Service(entry, files.defaults, config, report).convert()
+        Service(entry, files.defaults, config, report).convert(mux)
+    mux.finish()
     config.hoist("groups", "umask", "allow", "deny", "max_connections", "on_limit", "max_per_source",
                  "rate")
 
@@ -285,7 +288,7 @@ class Service:
 
     # ---- the parts
 
-    def convert(self):
+    def convert(self, mux):
         self.losses()
         if not self.enabled():
             self.out["enabled"] = False
@@ -293,10 +296,15 @@ class Service:
             self.report.warning(self.place, "superd registers nothing with rpcbind; left out")
             return
         if "TCPMUX" in self.types or "TCPMUXPLUS" in self.types:
-            self.report.warning(self.place, f"'{self.entry.name}' behind tcpmux: {TCPMUX}; left out")
+            self.behind(mux)
             return
         kind = self.kind()
         if not kind or not self.listen(kind == "dgram"):
+            return
+        if self.entry.name == "tcpmux" and "INTERNAL" in self.types:
+            self.limits(kind)
+            self.access(kind)
+            mux.service = (self.place, [self.id], self.out)
             return
         if "SENSOR" in self.flags:
             self.trap(kind)
@@ -306,6 +314,21 @@ class Service:
         if "exec" in self.out or "trap" in self.out:
             self.access(kind)
             self.config.add([self.id], self.out)
+
+    def behind(self, mux):
+        """A service behind tcpmux: its program and its user, and no more."""
+        server, argv = self.one("server"), self.get("server_args")[0] or []
+        if not self.enabled() or server is None:
+            self.report.note(self.place, "disabled behind tcpmux; left out")
+            return
+        if "NAMEINARGS" not in self.flags:
+            argv = [server, *argv]
+        name = ("+" if "TCPMUXPLUS" in self.types else "") + self.entry.name
+        mux.add(self.place, name, server, argv, self.one("user") or "nobody", self.one("group"))
+        for attribute, rows in self.entry.attributes.items():
+            if attribute not in ("type", "socket_type", "protocol", "wait", "user", "group", "server",
+                                 "server_args", "flags", "id", "disable", "log_on_success", "log_on_failure"):
+                self.report.warning(rows[0][2], "all behind tcpmux have what tcpmux has; left out")
 
     def losses(self):
         """What has no equal."""
@@ -415,6 +438,11 @@ class Service:
                 return False
             self.out["exec"] = self.entry.name
             self.no_banner()
+            # superd's own programs can do either, and with a process for each sender lists hold.
+            listed = any(self.joined(name)[1] for name in ("only_from", "no_access"))
+            self.waits = kind == "dgram" and not listed
+            if kind == "dgram" and listed:
+                self.out["mode"] = "nowait"
             return True
         server = self.one("server")
         if server is None:
@@ -631,9 +659,6 @@ class Service:
             bits -= 8
         parts += ["0"] * (4 - len(parts))
         return plain(ipaddress.ip_network(f"{'.'.join(parts)}/{bits}"))
-
-
-TCPMUX = "superd cannot yet"
 
 
 def plain(network):

@@ -195,7 +195,8 @@ for n in range(int(sys.argv[3])):
     report = common.Report()
     config = common.Config(report)
     try:
-        module.convert(argparse.Namespace(files=["x"], units=["x.socket"], dialect="netbsd"), config, report)
+        module.convert(argparse.Namespace(files=["x"], units=["x.socket"], dialect="netbsd",
+                                          tcpmux=random.choice(("table", None))), config, report)
         config.text().encode()
     except BaseException:
         print(kind, bytes(text))
@@ -341,3 +342,92 @@ def test_the_socket_unit_of_openssh_is_converted():
     assert ssh["listen"] == "22" and ssh["mode"] == "wait" and ssh["user"] == "root"
     assert ssh["exec"][:2] == ["/usr/sbin/sshd", "-D"]
     assert "ExecReload" in done.stderr
+
+
+def skip_unless_there(config):
+    """For what superd has not learned yet: the test runs as soon as it has."""
+    if lacks(config):
+        pytest.skip(lacks(config))
+
+
+def with_handlers():
+    return {"PATH": f"{HANDLERS}:{os.environ['PATH']}"}
+
+
+@needs_root
+@pytest.mark.parametrize("kind", ["inetd", "xinetd"])
+def test_services_behind_tcpmux_are_asked_for_by_name(superd, folder, kind):
+    """Which comes out as a table beside the configuration."""
+    if kind == "inetd":
+        (folder / "conf").write_text(
+            "tcpmux stream tcp nowait root internal\n"
+            "tcpmux/+words stream tcp nowait nobody:daemon /bin/echo echo 'two words' \"it's\"\n"
+            "tcpmux/whoami stream tcp nowait nobody:daemon /usr/bin/id id\n"
+            "tcpmux/+other stream tcp nowait root /bin/echo echo\n")
+        dialect = ["-d", "gnu"]
+    else:
+        entry = "service {}\n{{\n\ttype = {} UNLISTED\n\tsocket_type = stream\n\tprotocol = tcp\n\twait = no\n"
+        end = "\tuser = {}\n\tgroup = daemon\n\tserver = {}\n\tserver_args = {}\n}}\n"
+        (folder / "conf").write_text(
+            "service tcpmux\n{\n\ttype = INTERNAL\n\tsocket_type = stream\n\twait = no\n}\n"
+            + (entry + end).format("words", "TCPMUXPLUS", "nobody", "/bin/echo", "two words it's")
+            + (entry + end).format("whoami", "TCPMUX", "nobody", "/usr/bin/id", "")
+            + (entry + end).format("other", "TCPMUX", "root", "/bin/echo", ""))
+        dialect = []
+    done = run_import(kind, *dialect, "--tcpmux", "table", "conf", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert "all behind tcpmux run as nobody, this one as root; left out" in done.stderr
+    config = json.loads(done.stdout)
+    assert config["services"]["tcpmux"]["exec"] == ["tcpmux", str(folder / "table")]
+    skip_unless_there(config)
+    d = superd(config, prefix=NAMESPACE, env=with_handlers())
+    said = nc(d, "127.0.0.1", "1", data=b"WORDS\r\n")
+    assert said.startswith(b"+") and said.endswith(b"\r\ntwo words it's\n"), said
+    assert b"uid=65534(nobody) gid=1(daemon)" in nc(d, "127.0.0.1", "1", data=b"whoami\r\n")
+    assert nc(d, "127.0.0.1", "1", data=b"nothing\r\n").startswith(b"-")
+    assert b"words" in nc(d, "127.0.0.1", "1", data=b"help\r\n").lower()
+
+
+@needs_root
+def test_a_redirect_of_xinetd_relays(superd, folder):
+    entry = "service {}\n{{\n\ttype = UNLISTED\n\tport = {}\n\tsocket_type = stream\n\twait = no\n{}}}\n"
+    (folder / "conf").write_text(
+        entry.format("front", 9001, "\tredirect = 127.0.0.1 9002\n\tuser = nobody\n") +
+        entry.format("back", 9002, "\tserver = /bin/cat\n\tuser = nobody\n\tbind = 127.0.0.1\n"))
+    config = imported("xinetd", folder / "conf")
+    skip_unless_there(config)
+    d = superd(config, prefix=NAMESPACE, env=with_handlers())
+    assert nc(d, "127.0.0.1", "9001", data=b"there and back") == b"there and back"
+
+
+@needs_root
+def test_one_process_accepts_where_a_line_of_inetd_says_wait(superd, folder):
+    """nc -l, which takes the listening socket that inetd has, is not there: a few lines of Python are."""
+    program = folder / "accepts"
+    program.write_text("#!/usr/bin/python3\nimport os, socket\ns = socket.socket(fileno=0)\n"
+                       "for n in range(3):\n    c, _ = s.accept()\n"
+                       "    c.sendall(b'%d for %s' % (os.getpid(), c.recv(100)))\n    c.close()\n")
+    program.chmod(0o755)
+    (folder / "inetd.conf").write_text(f"9001 stream tcp wait nobody {program} accepts\n")
+    config = imported("inetd", folder / "inetd.conf")
+    skip_unless_there(config)
+    d = superd(config, prefix=NAMESPACE)
+    pids = [nc(d, "127.0.0.1", "9001", data=b"%d" % n).split(b" for ") for n in range(6)]
+    assert [n for _, n in pids] == [b"%d" % n for n in range(6)]
+    assert len({pid for pid, _ in pids[:3]}) == 1 == len({pid for pid, _ in pids[3:]})
+    assert pids[0][0] != pids[5][0]
+
+
+@needs_root
+def test_internal_services_answer_datagrams(superd, folder):
+    """Those of xinetd with a list: a process for each sender, so that the list holds."""
+    entry = ("service {0}\n{{\n\ttype = INTERNAL\n\tid = {0}-dgram\n\tsocket_type = dgram\n\twait = yes\n"
+             "{1}}}\n")
+    (folder / "conf").write_text(entry.format("echo", "") +
+                                 entry.format("time", "\tonly_from = 127.0.0.1\n"))
+    config = imported("xinetd", folder / "conf")
+    skip_unless_there(config)
+    d = superd(config, prefix=NAMESPACE, env=with_handlers())
+    assert nc(d, "-u", "-w", "1", "127.0.0.1", "7", data=b"hello") == b"hello"
+    assert len(nc(d, "-u", "-w", "1", "127.0.0.1", "37", data=b"?")) == 4
+    assert nc(d, "-u", "-w", "1", "-s", "127.0.0.2", "127.0.0.1", "37", data=b"?") == b""

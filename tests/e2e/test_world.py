@@ -19,7 +19,7 @@ import time
 import pytest
 
 from superdlib import FLAVOR, PATIENCE, SUPERD, TOP, needs_root, port_of
-from test_import import NAMESPACE, imported, lacks, run_import
+from test_import import NAMESPACE, imported, run_import, skip_unless_there
 
 WORLD = TOP / "build" / "world"
 SAMPLES = TOP / "etc" / "services.d"
@@ -72,13 +72,6 @@ def me():
 
 def words_of(service):
     return [service["exec"]] if isinstance(service["exec"], str) else service["exec"]
-
-
-def skip_unless_there(config):
-    """For what superd has not learned yet: the test runs as soon as it has."""
-    why = lacks(config)
-    if why:
-        pytest.skip(why)
 
 
 # ---------------------------------------------------------------- git
