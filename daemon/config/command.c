@@ -93,10 +93,19 @@ static void put_proxy(struct loader *l, struct draft *d, struct list *argv)
 	d->s.program = resolve(l, d, "proxy_protocol", "proxy");
 }
 
+/* coreutils' stdbuf makes the C library of a program send what it prints at each end of a line. */
+static const char *find_stdbuf(struct loader *l, const struct draft *d)
+{
+	if (draft_has(d, "argv0"))
+		draft_complain(l, d, "argv0", "does not go together with stdio");
+	return resolve(l, d, "stdio", "stdbuf");
+}
+
 void command_build(struct loader *l, struct draft *d)
 {
-	bool shell = draft_has(d, "shell");
+	bool shell = draft_has(d, "shell"), line = d->stdio == STDIO_LINE;
 	struct list argv = { 0 };
+	const char *own;
 
 	if (draft_has(d, "trap")) {
 		check_trap(l, d);
@@ -104,12 +113,16 @@ void command_build(struct loader *l, struct draft *d)
 	}
 	if (!check_command(l, d))
 		return;
-	d->s.program =
-		shell ? resolve(l, d, "shell", "/bin/sh") : resolve(l, d, "exec", d->exec.items[0]);
+	own = shell ? resolve(l, d, "shell", "/bin/sh") : resolve(l, d, "exec", d->exec.items[0]);
+	d->s.program = line ? find_stdbuf(l, d) : own;
 	if (draft_has(d, "proxy_protocol"))
 		put_proxy(l, d, &argv);
 	else
 		list_add(&argv, d->argv0 ? d->argv0 : d->s.program);
+	if (line) {
+		list_add(&argv, loader_text(l, "-oL"));
+		list_add(&argv, own);
+	}
 	if (shell) {
 		list_add(&argv, loader_text(l, "-c"));
 		list_add(&argv, d->shell);

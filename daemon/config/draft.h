@@ -48,6 +48,8 @@ struct peers {
 	size_t count;
 };
 
+enum { STDIO_PROGRAM, STDIO_LINE };
+
 struct draft {
 	struct service s; /* of the keys that need no more than a field */
 	struct strings exec;
@@ -60,7 +62,7 @@ struct draft {
 	struct sink stderr_sink;
 	const char *socket_user, *socket_group;
 	struct peers allow, deny;
-	unsigned on_limit, close; /* words */
+	unsigned on_limit, close, stdio; /* words */
 	uint32_t source_ipv4, source_ipv6;
 	struct peers proxies;
 	uint64_t proxy_timeout_ms;

@@ -66,6 +66,8 @@ void environ_build(struct loader *l, struct draft *d)
 		list_add(&env, d->env.items[i]);
 	for (size_t i = 0; i < d->pass_env.count; i++)
 		pass(l, d, &env, d->pass_env.items[i]);
+	if (d->stdio == STDIO_LINE) /* Python has buffers of its own */
+		set(l, &env, "PYTHONUNBUFFERED", "1");
 	set(l, &env, "PATH", DEFAULT_PATH);
 	set_identity(l, &env, &d->s.identity);
 	d->s.env_count = env.count;

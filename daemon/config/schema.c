@@ -19,6 +19,7 @@ static const char *const log_formats[] = { "text", "json", NULL };
 static const char *const log_levels[] = { "error", "notice", "info", NULL };
 static const char *const full_words[] = { "queue", "reject", NULL };
 static const char *const close_words[] = { "handler", "linger", NULL };
+static const char *const stdio_words[] = { "program", "line", NULL };
 static const char *const stderr_words[] = { "log", "socket", "null", NULL };
 
 #define AT(field) .offset = offsetof(struct top, field)
@@ -254,6 +255,12 @@ const struct key schema_service[] = {
 		.words = stderr_words,
 		.preset = "\"log\"",
 		.help = "Where the handlers' standard error goes." },
+	{ .name = "stdio",
+		.type = KEY_WORD,
+		AT(stdio),
+		.words = stdio_words,
+		.preset = "\"program\"",
+		.help = "Output leaves when the program says so, or line by line." },
 	{ .name = "rlimits",
 		.type = KEY_RLIMITS,
 		AT(s),
