@@ -149,18 +149,18 @@ class Conversion:
         if not self.socket.found or not self.find_service():
             return
         self.description()
-        listening = self.listen()
-        if listening and self.program():
-            self.sockets_options()
-            self.identity()
-            self.environment()
-            self.limits()
-            self.access()
-            self.config.add([self.stem], self.out)
-            if self.others:
-                self.out["listen"] = one_or_all(self.others)
-                self.out.pop("mode")
-                self.config.add([f"{self.stem}-udp"], self.out)
+        if not self.listen() or not self.program():
+            return  # all of it is left out, and that was said
+        self.sockets_options()
+        self.identity()
+        self.environment()
+        self.limits()
+        self.access()
+        self.config.add([self.stem], self.out)
+        if self.others:
+            self.out["listen"] = one_or_all(self.others)
+            self.out.pop("mode")
+            self.config.add([f"{self.stem}-udp"], self.out)
         for unit in (self.socket, self.service):
             self.losses(unit)
 

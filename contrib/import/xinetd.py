@@ -531,8 +531,8 @@ class Service:
         if own or not self.yes("groups"):
             self.out["groups"] = []
         elif group and user and groups_of(user):
-            self.report.note(self.entry.first("group")[1], f"superd's groups are those that {user} has now, "
-                             "the own one included")
+            self.report.note(self.entry.first("group")[1], f"groups are those that '{user}' has now, with its own, "
+                             "which superd would leave out")
             self.out["groups"] = groups_of(user)
         for name, key, pattern, what in (("umask", "umask", OCTAL, "octal number"),
                                          ("nice", "nice", "[+-]?[0-9]+", "number")):
