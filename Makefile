@@ -31,6 +31,9 @@ LIB_OBJ      := $(LIB_SRC:%.c=$(B)/%.o)
 LIB          := $(B)/libsuperd.a
 PROG_SRC     := $(wildcard daemon/*.c)
 PROGS        := $(PROG_SRC:daemon/%.c=$(B)/%)
+# What only superctl is made of; curses is for its `top`.
+CTL_SRC      := $(wildcard daemon/ctl/*.c)
+CTL_OBJ      := $(CTL_SRC:%.c=$(B)/%.o)
 HCOMMON_SRC  := $(wildcard handlers/common/*.c)
 HANDLER_SRC  := $(wildcard handlers/*.c)
 HANDLERS     := $(HANDLER_SRC:handlers/%.c=$(B)/handlers/%)
@@ -67,6 +70,7 @@ endif
 ifeq ($(shell command -v pkg-config >/dev/null 2>&1 && pkg-config --exists libevent_core jansson && echo yes),yes)
 DEP_CFLAGS := $(shell pkg-config --cflags libevent_core jansson)
 DEP_LIBS   := $(shell pkg-config --libs libevent_core jansson)
+CTL_LIBS   := $(shell pkg-config --libs jansson ncursesw 2>/dev/null || echo -ljansson -lncursesw -ltinfo)
 endif
 
 DEFS      := -D_GNU_SOURCE -DSUPERD_VERSION='"$(VERSION)"' -DSUPERD_HANDLER_DIR='"$(HANDLERDIR)"' \
@@ -117,7 +121,11 @@ $(LIB): $(LIB_OBJ)
 	@rm -f $@
 	$(Q)$(AR) rcs $@ $^
 
-$(PROGS): $(B)/%: $(B)/daemon/%.o $(LIB)
+$(B)/superctl: $(B)/daemon/superctl.o $(CTL_OBJ) $(LIB)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(D_LDFLAGS) -o $@ $^ $(CTL_LIBS)
+
+$(filter-out $(B)/superctl,$(PROGS)): $(B)/%: $(B)/daemon/%.o $(LIB)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(D_LDFLAGS) -o $@ $^ $(DEP_LIBS)
 
@@ -140,7 +148,7 @@ $(TLIB): $(TLIB_OBJ)
 	$(Q)$(AR) rcs $@ $^
 
 # ---------------------------------------------------------------- dependencies, Debian packages by name
-DEPS_BUILD := gcc libc6-dev pkg-config libevent-dev libjansson-dev uthash-dev musl-tools
+DEPS_BUILD := gcc libc6-dev pkg-config libevent-dev libjansson-dev libncurses-dev uthash-dev musl-tools
 DEPS_TEST  := libcmocka-dev python3-pytest python3-jsonschema mandoc netcat-openbsd curl perl \
               git rsync openssh-server openssh-client haproxy shellcheck clang iproute2
 # Programs that people run from inetd, and their clients; the second list is unpacked, not installed.
@@ -314,5 +322,5 @@ clean: ## remove build/
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
--include $(LIB_OBJ:.o=.d) $(HLIB_OBJ:.o=.d) $(TLIB_OBJ:.o=.d) $(PROG_SRC:%.c=$(B)/%.d) \
+-include $(LIB_OBJ:.o=.d) $(CTL_OBJ:.o=.d) $(HLIB_OBJ:.o=.d) $(TLIB_OBJ:.o=.d) $(PROG_SRC:%.c=$(B)/%.d) \
          $(HANDLER_SRC:%.c=$(B)/static/%.d) $(UNITS:%=%.d) $(REPLAYS:%=%.d)

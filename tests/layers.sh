@@ -29,9 +29,8 @@ for f in handlers/*.[ch] handlers/common/*.[ch]; do
 		case $path in handlers/common/*) ;; *) echo "$file:$line includes $path" ;; esac
 	done
 done >> "${TMPDIR:-/tmp}/layers.$$"
-if [ -e daemon/superctl.c ]; then
-	ours daemon/superctl.c | grep -v ':daemon/base/' >> "${TMPDIR:-/tmp}/layers.$$" || :
-fi
+ours daemon/superctl.c daemon/ctl/*.[ch] | grep -Ev ':daemon/(base|ctl)/' |
+	sed 's/:daemon/ includes daemon/' >> "${TMPDIR:-/tmp}/layers.$$" || :
 while read -r what; do complain "$what"; done < "${TMPDIR:-/tmp}/layers.$$"
 rm -f "${TMPDIR:-/tmp}/layers.$$"
 
@@ -47,7 +46,7 @@ only() {
 		[ $ok = yes ] || complain "$f includes $header, which belongs to $*"
 	done
 }
-only jansson.h 'daemon/config/*' 'daemon/run/control*' 'daemon/run/handover*' daemon/run/upgrade.c daemon/run/daemon.c daemon/superd.c daemon/superctl.c
+only jansson.h 'daemon/config/*' 'daemon/run/control*' 'daemon/run/handover*' daemon/run/upgrade.c daemon/run/daemon.c daemon/superd.c daemon/superctl.c 'daemon/ctl/*'
 only event2/ 'daemon/run/*'
 [ $bad = 0 ] && echo "layers: ok"
 exit $bad
