@@ -327,7 +327,8 @@ class Mux:
         lines = ["# Services behind tcpmux, for superd-tcpmux(8), by superd-import(1).\n"]
         for at, name, words, *who in self.rows:
             if tuple(who) != owner:
-                self.report.warning(at, f"all behind tcpmux run as {owner[0]}, this one as {who[0]}; left out")
+                self.report.warning(at, f"all behind tcpmux run as {owner[0]}, this one as {who[0]}; "
+                                    "left out")
             else:
                 lines.append(" ".join([name, *map(quoted, words)]) + "\n")
         try:

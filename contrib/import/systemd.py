@@ -172,7 +172,7 @@ class Conversion:
             self.accept = False
         name, place = unit.last("Socket", "Service")
         if not name:
-            prefix, at, instance = self.stem.partition("@")
+            prefix = self.stem.partition("@")[0]
             name = f"{prefix}@.service" if self.accept else f"{self.stem}.service"
         elif self.accept:
             self.report.error(place, "is not for Accept=yes")
@@ -471,7 +471,8 @@ class Conversion:
             self.out |= {} if self.datagrams else {"mode": "wait"}
         script = []
         if self.accept and not on_stdin:
-            script.append("exec 3<&0 </dev/null; export LISTEN_FDS=1 LISTEN_PID=$$ LISTEN_FDNAMES=connection")
+            script.append("exec 3<&0 </dev/null; export LISTEN_FDS=1 LISTEN_PID=$$ "
+                          "LISTEN_FDNAMES=connection")
         default = "inherit" if on_stdin else "journal"
         target = self.redirection(stdout or default, on_stdin, out_at)
         if self.accept and target:

@@ -194,7 +194,8 @@ def words_of(text, keep_escapes=""):
     while i < len(text):
         c = text[i]
         i += 1
-        if c == "\\" and i < len(text) and quote != "'" or c == "\\" and quote == "'" and text[i:i + 1] in "'\\":
+        escapes = "'\\" if quote == "'" else text[i:i + 1]  # what a backslash is for
+        if c == "\\" and i < len(text) and text[i] in escapes:
             match = re.compile(r"x([0-9A-Fa-f]{2})|([0-7]{3})|u([0-9A-Fa-f]{4})").match(text, i)
             if match:
                 digits = next(g for g in match.groups() if g)

@@ -327,7 +327,8 @@ class Service:
         mux.add(self.place, name, server, argv, self.one("user") or "nobody", self.one("group"))
         for attribute, rows in self.entry.attributes.items():
             if attribute not in ("type", "socket_type", "protocol", "wait", "user", "group", "server",
-                                 "server_args", "flags", "id", "disable", "log_on_success", "log_on_failure"):
+                                 "server_args", "flags", "id", "disable", "log_on_success",
+                                 "log_on_failure"):
                 self.report.warning(rows[0][2], "all behind tcpmux have what tcpmux has; left out")
 
     def losses(self):
@@ -508,8 +509,9 @@ class Service:
                 with open(path, encoding="utf-8") as f:
                     text = f.read(901)
             except (OSError, UnicodeDecodeError) as e:
-                self.report.warning(place, f"{path} cannot be read now ({getattr(e, 'strerror', 'no text')}) "
-                                    "and would be the reject_message; left out")
+                why = getattr(e, "strerror", "no text")
+                self.report.warning(place, f"{path} cannot be read now ({why}) and would be the "
+                                    "reject_message; left out")
                 continue
             text = self.out.get("reject_message", "") + text
             if len(text.encode()) > 900:
@@ -531,8 +533,8 @@ class Service:
         if own or not self.yes("groups"):
             self.out["groups"] = []
         elif group and user and groups_of(user):
-            self.report.note(self.entry.first("group")[1], f"groups are those that '{user}' has now, with its own, "
-                             "which superd would leave out")
+            self.report.note(self.entry.first("group")[1], f"groups are those that '{user}' has now, with "
+                             "its own, which superd would leave out")
             self.out["groups"] = groups_of(user)
         for name, key, pattern, what in (("umask", "umask", OCTAL, "octal number"),
                                          ("nice", "nice", "[+-]?[0-9]+", "number")):
