@@ -306,6 +306,16 @@ static void on_read(struct bufferevent *io, void *arg)
 	evbuffer_drain(in, evbuffer_get_length(in));
 }
 
+/* It has read everything; what it missed meanwhile it is told now. */
+static void on_written(struct bufferevent *io, void *arg)
+{
+	struct client *k = arg;
+
+	(void)io;
+	start_after_wait(k->control->d->starter);
+	tell_missed(k);
+}
+
 static void on_end(struct bufferevent *io, short what, void *arg)
 {
 	struct client *k = arg;
@@ -329,7 +339,7 @@ static struct client *client_new(struct control *c, enum role role, int fd)
 	k->io = bufferevent_socket_new(c->d->base, fd_high(fd), BEV_OPT_CLOSE_ON_FREE);
 	if (!k->io)
 		fatal("cannot poll: %m");
-	bufferevent_setcb(k->io, on_read, NULL, on_end, k);
+	bufferevent_setcb(k->io, on_read, on_written, on_end, k);
 	bufferevent_setwatermark(k->io, EV_READ, 0, LINE_MAX_BYTES);
 	bufferevent_enable(k->io, EV_READ | EV_WRITE);
 	TAILQ_INSERT_TAIL(&c->clients, k, all);
@@ -346,9 +356,11 @@ static bool is_owner(const struct client *k)
 /* What has been answered should arrive, as "stopped" does; without waiting for anybody. */
 static void last_words(struct client *k)
 {
-	evutil_socket_t fd = bufferevent_getfd(k->io);
+	struct evbuffer *out = bufferevent_get_output(k->io);
 
-	evbuffer_write(bufferevent_get_output(k->io), fd);
+	/* It is the bufferevent's own, which would write in the next turn of the loop. */
+	evbuffer_unfreeze(out, 1);
+	evbuffer_write(out, bufferevent_getfd(k->io));
 }
 
 static void on_pause_over(evutil_socket_t fd, short what, void *arg)
