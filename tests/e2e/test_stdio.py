@@ -1,5 +1,7 @@
 """stdio: "line": what a handler prints is sent at each end of a line."""
 
+import os
+import pwd
 import shutil
 import subprocess
 import sys
@@ -71,9 +73,10 @@ def test_a_program_that_is_linked_statically_runs_all_the_same(superd):
 
 def test_without_stdbuf_it_is_refused_with_its_place(folder):
     config = folder / "c.json"
+    account = pwd.getpwuid(os.geteuid()).pw_name
     config.write_text('{ "handler_path": [], "services": {\n'
-                      '  "a": { "listen": "7000", "exec": "/bin/sh", "user": "root",\n'
-                      '         "stdio": "line" } } }')
+                      '  "a": { "listen": "7000", "exec": "/bin/sh",\n'
+                      '         "stdio": "line", "user": "%s" } } }' % account)
     run = subprocess.run([SUPERD, "-t", "-c", config], env={"PATH": str(folder)}, text=True,
                          capture_output=True)
     assert run.returncode == 1
