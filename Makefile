@@ -266,10 +266,13 @@ bench-peers: ## fetch and build the peers to compare with, into build/peers
 
 # ---------------------------------------------------------------- lint
 .PHONY: lint man-lint schema
+# cppcheck must know the macros that loops are made of.
+QUEUE_H = $(shell echo '#include <sys/queue.h>' | $(CC) -E -x c - | sed -n 's/^# 1 "\(.*queue\.h\)".*/\1/p' | head -1)
 lint: deps-lint man-lint layers ## clang-tidy, cppcheck, shellcheck, mandoc, layers, format
 	clang-format --dry-run -Werror $$(git ls-files '*.c' '*.h')
 	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr --suppress=missingIncludeSystem \
 		--enable=warning,portability,performance --library=gnu --include=/usr/include/uthash.h \
+		--include=/usr/include/jansson.h --include=$(QUEUE_H) \
 		--suppress='*:/usr/include/*' -I. $(DEFS) -DSUPERD_DATA_DIR='""' daemon handlers
 	clang-tidy --quiet $(LIB_SRC) $(PROG_SRC) $(HANDLER_SRC) $(HCOMMON_SRC) -- -std=gnu11 $(DEFS) $(DEP_CFLAGS) -I. \
 		-DSUPERD_DATA_DIR='""'

@@ -7,6 +7,7 @@
 #include "daemon/config/show.h"
 #include "daemon/os/detach.h"
 #include "daemon/run/daemon.h"
+#include "daemon/run/doctor.h"
 #include "daemon/run/handover.h"
 
 #include <getopt.h>
@@ -17,7 +18,7 @@
 #include <unistd.h>
 
 enum { EXIT_OK = 0, EXIT_CONFIG = 1, EXIT_USAGE = 100 };
-enum { OPTION_READY_FD = 256, OPTION_SCHEMA, OPTION_CONTROL, OPTION_INHERIT };
+enum { OPTION_READY_FD = 256, OPTION_SCHEMA, OPTION_CONTROL, OPTION_INHERIT, OPTION_DOCTOR };
 
 static const char usage[] =
 	"superd: usage: superd -c FILE [-t] [-v] [-d] [-p FILE] [-o KEY=VALUE ...]\n"
@@ -27,6 +28,7 @@ static const char usage[] =
 static const char help[] =
 	"  -c FILE        serve what FILE says; - is the standard input\n"
 	"  -t             check only: print what would run, or every complaint\n"
+	"  --doctor       check more: try users, addresses and limits, and tell the remedies\n"
 	"  -l ADDR        without a file: serve PROG on ADDR, such as 7000, 127.0.0.1:7000,\n"
 	"                 [::1]:7000, localhost:7000, 7000-7099, unix:/path, unix:@name\n"
 	"  -o KEY=VALUE   set a key of services.json(5) in every service\n"
@@ -43,6 +45,7 @@ static const char help[] =
 static const struct option long_options[] = {
 	{ "ready-fd", required_argument, NULL, OPTION_READY_FD },
 	{ "control", required_argument, NULL, OPTION_CONTROL },
+	{ "doctor", no_argument, NULL, OPTION_DOCTOR },
 	{ "inherit", required_argument, NULL, OPTION_INHERIT }, /* of run/upgrade.c */
 	{ "schema", no_argument, NULL, OPTION_SCHEMA },
 	{ "version", no_argument, NULL, 'V' },
@@ -55,7 +58,7 @@ struct arguments {
 	char **listen, **options; /* owned, NULL-terminated */
 	size_t listen_count, options_count;
 	char **program; /* borrowed from argv; NULL: none */
-	bool test;
+	bool test, doctor;
 	struct daemon_options run;
 };
 
@@ -120,6 +123,9 @@ static int parse(int argc, char **argv, struct arguments *a)
 		case OPTION_READY_FD:
 			if (!parse_fd(optarg, &a->run.ready_fd))
 				return misused("--ready-fd wants the number of a descriptor");
+			break;
+		case OPTION_DOCTOR:
+			a->doctor = true;
 			break;
 		case OPTION_INHERIT:
 			if (!parse_fd(optarg, &a->run.inherit))
@@ -242,6 +248,11 @@ static int test(const struct config *config, const struct arguments *a)
 	return EXIT_OK;
 }
 
+static int examine(const struct config *config, const struct arguments *a)
+{
+	return doctor(config, a->run.control, stdout) ? EXIT_CONFIG : EXIT_OK;
+}
+
 static int run(struct config *config, struct arguments *a)
 {
 	char *folder = getcwd(NULL, 0), *program = own_path(), *control, *pid_path, **again = NULL;
@@ -282,8 +293,8 @@ int main(int argc, char **argv)
 		if (!config)
 			code = EXIT_CONFIG;
 	}
-	if (config && a.test) {
-		code = test(config, &a);
+	if (config && (a.test || a.doctor)) {
+		code = a.doctor ? examine(config, &a) : test(config, &a);
 		config_unref(config);
 	} else if (config) {
 		code = run(config, &a);

@@ -385,11 +385,13 @@ static void pause_door(struct door *door)
 
 static int accept_client(struct door *door)
 {
-	int fd = accept4(door->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	struct addr who = { .len = sizeof who.un };
+	int fd = accept4(door->fd, &who.sa, &who.len, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-	if (fd < 0 && errno == EMFILE && reserve_release(door->control->d))
-		fd = accept4(door->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	return fd;
+	if (fd >= 0 || errno != EMFILE || !reserve_release(door->control->d))
+		return fd;
+	who.len = sizeof who.un;
+	return accept4(door->fd, &who.sa, &who.len, SOCK_CLOEXEC | SOCK_NONBLOCK);
 }
 
 static void on_client(evutil_socket_t listener, short what, void *arg)
