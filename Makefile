@@ -150,7 +150,8 @@ $(TLIB): $(TLIB_OBJ)
 # ---------------------------------------------------------------- dependencies, Debian packages by name
 DEPS_BUILD := gcc libc6-dev pkg-config libevent-dev libjansson-dev libncurses-dev uthash-dev musl-tools
 DEPS_TEST  := libcmocka-dev python3-pytest python3-jsonschema mandoc netcat-openbsd curl perl \
-              git rsync openssh-server openssh-client haproxy shellcheck clang iproute2
+              git rsync openssh-server openssh-client haproxy shellcheck clang iproute2 \
+              strace tftpd-hpa tftp-hpa fcgiwrap libfcgi-bin
 # Programs that people run from inetd, and their clients; the second list is unpacked, not installed.
 DEPS_WORLD := finger inetutils-telnet tftp-hpa busybox cvs curl openssl fortune-mod fortunes-min \
               libkrb5-3 libwrap0 iproute2

@@ -96,7 +96,7 @@ static void complain_useless(
 			"'%s' is for unix sockets, and %s has none", p->text, who);
 	else
 		loader_complain(s->loader, &p->place, key,
-			"'%s' is for IP addresses, and %s has unix sockets only", p->text, who);
+			"'%s' is for IP addresses, and %s has none", p->text, who);
 }
 
 /* A file that many services use may hold rules for all of them. */
@@ -176,8 +176,8 @@ void access_build(struct loader *l, struct draft *d)
 	struct recipe r = { 0 };
 
 	for (size_t i = 0; i < d->s.listen_count; i++) {
-		s.unix_socket = s.unix_socket || d->s.listen[i].kind == ADDR_UNIX;
-		s.ip = s.ip || d->s.listen[i].kind != ADDR_UNIX;
+		s.unix_socket = s.unix_socket || addr_is_unix(&d->s.listen[i]);
+		s.ip = s.ip || addr_is_ip(&d->s.listen[i]);
 	}
 	d->s.access.allow_only = draft_has(d, "allow");
 	add_list(&s, "allow", &d->allow, ACL_ALLOW, &r);

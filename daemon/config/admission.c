@@ -2,10 +2,10 @@
 
 #include "daemon/config/build.h"
 
-static bool has_unix(const struct draft *d)
+static bool has_others(const struct draft *d)
 {
 	for (size_t i = 0; i < d->s.listen_count; i++) {
-		if (d->s.listen[i].kind == ADDR_UNIX)
+		if (!addr_is_ip(&d->s.listen[i]))
 			return true;
 	}
 	return false;
@@ -19,12 +19,14 @@ void admission_build(struct loader *l, struct draft *d)
 	d->s.source_bits_v6 = (uint8_t)d->source_ipv6;
 	if (d->s.reject_message && !*d->s.reject_message)
 		d->s.reject_message = NULL; /* it takes back what `defaults` say */
-	if (!has_unix(d))
+	if (!has_others(d) || d->s.wait)
 		return;
 	if (d->s.idle_timeout_ms)
 		draft_complain(l, d, "idle_timeout",
-			"the kernel counts no bytes of a unix socket, and the service has one");
+			"the kernel counts no bytes but those of TCP, and the service has a unix "
+			"socket "
+			"or a vsock");
 	if (draft_has(d, "proxy_protocol"))
 		draft_complain(l, d, "proxy_protocol",
-			"no proxy comes through a unix socket, and the service has one");
+			"proxies come by TCP, and the service has a unix socket or a vsock");
 }

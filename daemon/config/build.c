@@ -6,6 +6,7 @@
 #include "daemon/config/command.h"
 #include "daemon/config/environ.h"
 #include "daemon/config/identity.h"
+#include "daemon/config/mode.h"
 
 #include <errno.h>
 #include <linux/capability.h>
@@ -112,15 +113,14 @@ static rlim_t most_descriptors(struct loader *l)
 	return l->nr_open;
 }
 
-/* Root has it, but not in every container. */
-static bool may_raise_limits(void)
+bool build_may(int capability)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[2] = { { 0 } };
 
 	if (syscall(SYS_capget, &header, data) < 0)
 		return geteuid() == 0;
-	return data[CAP_TO_INDEX(CAP_SYS_RESOURCE)].effective & CAP_TO_MASK(CAP_SYS_RESOURCE);
+	return data[CAP_TO_INDEX(capability)].effective & CAP_TO_MASK(capability);
 }
 
 static const char *limit_name(int resource)
@@ -142,7 +142,7 @@ static void check_limits(struct loader *l, const struct draft *d)
 			draft_complain(l, d, "rlimits",
 				"nofile: no process may have more than %llu (fs.nr_open)",
 				(unsigned long long)most_descriptors(l));
-		else if (!may_raise_limits() &&
+		else if (!build_may(CAP_SYS_RESOURCE) &&
 			 getrlimit((__rlimit_resource_t)limit->resource, &own) == 0 &&
 			 limit->value.rlim_max > own.rlim_max)
 			draft_complain(l, d, "rlimits",
@@ -162,7 +162,7 @@ static void check_listen(struct loader *l, struct draft *d)
 		return;
 	}
 	for (size_t i = 0; i < d->s.listen_count; i++)
-		unix_socket |= d->s.listen[i].kind == ADDR_UNIX && d->s.listen[i].un.sun_path[0];
+		unix_socket |= addr_is_path(&d->s.listen[i]);
 	if (!unix_socket && d->s.socket.owner_set && d->s.listen_count)
 		draft_complain(l, d, d->socket_user ? "socket_user" : "socket_group",
 			"only a unix socket with a path has an owner");
@@ -175,6 +175,7 @@ void build_service(struct loader *l, struct draft *d)
 	command_build(l, d);
 	build_folders(l, d);
 	environ_build(l, d);
+	mode_build(l, d);
 	admission_build(l, d);
 	access_build(l, d);
 	d->s.stderr_to = d->stderr_sink.path ? STDERR_FILE : (enum stderr_to)d->stderr_sink.word;

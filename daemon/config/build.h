@@ -17,6 +17,9 @@ void draft_complain(struct loader *l, const struct draft *d, const char *key, co
  * chroot, to its root. */
 char *draft_inside(const struct draft *d, const char *key, const char *path);
 
+/* True if superd has the capability.  Root has all of them, but not in every container. */
+bool build_may(int capability);
+
 /* True if the key was given, in the service or in defaults. */
 bool draft_has(const struct draft *d, const char *key);
 

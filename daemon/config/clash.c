@@ -7,7 +7,7 @@
 /* Hosts that overlap others of their port come first. */
 static int breadth(const struct addr *a)
 {
-	if (a->kind != ADDR_TCP)
+	if (!addr_is_ip(a))
 		return 0;
 	if (a->dual)
 		return 0;
@@ -20,7 +20,7 @@ static int by_host(const struct addr *a, const struct addr *b)
 {
 	if (breadth(a) != breadth(b))
 		return breadth(a) - breadth(b);
-	if (a->kind == ADDR_UNIX)
+	if (!addr_is_ip(a))
 		return 0;
 	if (a->sa.sa_family == AF_INET)
 		return memcmp(&a->in.sin_addr, &b->in.sin_addr, sizeof a->in.sin_addr);

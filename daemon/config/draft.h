@@ -38,7 +38,7 @@ struct peer {
 	enum peer_form form;
 	const char *text;    /* as written; of a file, its path as seen from where superd stands */
 	const char *account; /* of an ID by its name, which is looked up later; else NULL */
-	struct acl_prefix prefixes[3]; /* what it stands for, unless it is a file */
+	struct acl_prefix prefixes[4]; /* what it stands for, unless it is a file */
 	size_t count;
 	struct place place;
 };
@@ -62,7 +62,7 @@ struct draft {
 	struct sink stderr_sink;
 	const char *socket_user, *socket_group;
 	struct peers allow, deny;
-	unsigned on_limit, close, stdio; /* words */
+	unsigned mode, on_limit, close, stdio; /* words */
 	uint32_t source_ipv4, source_ipv6;
 	struct peers proxies;
 	uint64_t proxy_timeout_ms;

@@ -35,6 +35,7 @@ const char *peer_parse(const char *text, struct peer *out)
 		/* Every group is everybody; as a rule about users it would go before all rules
 		 * about groups. */
 		out->prefixes[out->count++].key = acl_key_of_id(ACL_GID, 0);
+		out->prefixes[out->count++].key = acl_key_of_id(ACL_CID, 0);
 		out->form = PEER_ANY;
 	} else if (by_name(text)) {
 		add(out, text[0] == 'u' ? "uid:0" : "gid:0");

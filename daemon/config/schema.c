@@ -18,6 +18,7 @@ static const char *const log_targets[] = { "stderr", "syslog", "journal", NULL }
 static const char *const log_formats[] = { "text", "json", NULL };
 static const char *const log_levels[] = { "error", "notice", "info", NULL };
 static const char *const full_words[] = { "queue", "reject", NULL };
+static const char *const mode_words[] = { "nowait", "wait", NULL };
 static const char *const close_words[] = { "handler", "linger", NULL };
 static const char *const stdio_words[] = { "program", "line", NULL };
 static const char *const stderr_words[] = { "log", "socket", "null", NULL };
@@ -177,8 +178,32 @@ const struct key schema_service[] = {
 		.scope = ITS_SERVICE,
 		AT(s),
 		.help = "One address or several: \"7000\", \"127.0.0.1:7000\", \"[::1]:7000\", "
-			"\"localhost:7000\", \"7000-7099\", \"unix:/run/x.sock\", "
-			"\"unix:@name\"." },
+			"\"localhost:7000\", \"7000-7099\", \"udp:69\", \"unix:/run/x.sock\", "
+			"\"unix:@name\", \"seqpacket:PATH\", \"dgram:PATH\", "
+			"\"vsock:7000\"." },
+	{ .name = "mode",
+		.type = KEY_WORD,
+		.scope = ITS_SERVICE,
+		AT(mode),
+		.words = mode_words,
+		.help = "nowait: a process for each client; wait: one process for the listening "
+			"sockets.  Without: nowait, for datagrams wait." },
+	{ .name = "instances",
+		.type = KEY_COUNT,
+		.scope = ITS_SERVICE,
+		AT(s.instances),
+		.min = 1,
+		.max = 1000,
+		.preset = "1",
+		.help = "With mode wait: how many processes share the listening sockets." },
+	{ .name = "idle_exit",
+		.type = KEY_DURATION,
+		.scope = ITS_SERVICE,
+		AT(s.idle_exit_ms),
+		.max = YEAR,
+		.preset = "0",
+		.help = "With mode wait: the process is ended when nobody came for so long; 0 is "
+			"never." },
 	{ .name = "exec",
 		.type = KEY_STRINGS,
 		.scope = ITS_SERVICE,
@@ -400,6 +425,30 @@ const struct key schema_service[] = {
 		.max = INT64_C(1) << 40,
 		.preset = "0",
 		.help = "Bytes a second that a connection is sent at most; 0 is no limit." },
+	{ .name = "defer_accept",
+		.type = KEY_DURATION,
+		AT(s.socket.defer_accept_ms),
+		.max = HOUR,
+		.preset = "0",
+		.help = "TCP_DEFER_ACCEPT: a client is one once it has sent something, or after so "
+			"long." },
+	{ .name = "send_buffer",
+		.type = KEY_SIZE,
+		AT(s.socket.send_buffer),
+		.max = INT64_C(1) << 30,
+		.preset = "0",
+		.help = "SO_SNDBUF; 0 leaves the kernel's." },
+	{ .name = "receive_buffer",
+		.type = KEY_SIZE,
+		AT(s.socket.receive_buffer),
+		.max = INT64_C(1) << 30,
+		.preset = "0",
+		.help = "SO_RCVBUF; 0 leaves the kernel's." },
+	{ .name = "device",
+		.type = KEY_TEXT,
+		AT(s.socket.device),
+		.max = 15,
+		.help = "SO_BINDTODEVICE: the network interface on which the service is found." },
 	{ .name = "freebind",
 		.type = KEY_BOOL,
 		AT(s.socket.freebind),

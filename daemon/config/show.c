@@ -30,7 +30,7 @@ static void append(char **text, const char *separator, const char *more)
 
 static bool follows(const struct addr *a, const struct addr *b, unsigned steps)
 {
-	if (a->kind != ADDR_TCP || b->kind != ADDR_TCP || a->sa.sa_family != b->sa.sa_family ||
+	if (!addr_is_ip(a) || a->kind != b->kind || a->sa.sa_family != b->sa.sa_family ||
 		a->dual != b->dual || !addr_port(a) || addr_port(a) + steps != addr_port(b))
 		return false;
 	if (a->sa.sa_family == AF_INET)
@@ -142,6 +142,8 @@ static char *user_cell(const struct service *s)
 
 static char *max_cell(const struct service *s)
 {
+	if (s->wait)
+		return mem_print("%" PRIu32, s->instances);
 	return s->max_connections ? mem_print("%" PRIu32, s->max_connections) : mem_dup("-");
 }
 
@@ -218,6 +220,15 @@ static char *admission_cell(const struct service *s)
 {
 	char *cell = mem_dup("");
 
+	if (s->wait || s->datagrams)
+		append(&cell, " ", s->wait ? "wait" : "nowait");
+	append_duration(&cell, "idle_exit", s->idle_exit_ms);
+	if (s->socket.device) {
+		char *device = mem_print("device=%s", s->socket.device);
+
+		append(&cell, " ", device);
+		free(device);
+	}
 	if (s->access.acl)
 		append_count(&cell, "rules", acl_count(s->access.acl));
 	if (s->access.allow_only)

@@ -5,8 +5,8 @@
 #include <string.h>
 
 /* A final * stands for any rest. */
-static const char *const set_by_superd[] = { "SUPERD_*", "TCP*", "IPC*", "REMOTE_*", "SERVER_ADDR",
-	"SERVER_PORT", "PROTO", "LISTEN_*", NULL };
+static const char *const set_by_superd[] = { "SUPERD_*", "TCP*", "UDP*", "VSOCK*", "IPC*",
+	"REMOTE_*", "SERVER_ADDR", "SERVER_PORT", "PROTO", "LISTEN_*", NULL };
 
 /* They make a program run other code, or (HTTP_PROXY) are a header's name in a CGI environment. */
 static const char *const never_passed[] = { "LD_*", "BASH_FUNC_*", "HTTP_PROXY", NULL };

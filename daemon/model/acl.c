@@ -170,7 +170,11 @@ bool acl_key_of(const struct addr *a, struct acl_key *out)
 	struct addr plain = *a;
 
 	*out = (struct acl_key){ 0 };
-	if (a->kind != ADDR_TCP || !a->len)
+	if (a->kind == ADDR_VSOCK && a->len) {
+		*out = acl_key_of_id(ACL_CID, a->vm.svm_cid);
+		return true;
+	}
+	if (!addr_is_ip(a) || !a->len)
 		return false;
 	addr_unmap(&plain);
 	if (plain.sa.sa_family == AF_INET) {
@@ -276,12 +280,15 @@ char *acl_format(const struct acl_prefix *p, char out[ACL_TEXT_MAX])
 	char host[INET6_ADDRSTRLEN];
 	uint32_t id;
 
-	if (p->key.kind == ACL_UID || p->key.kind == ACL_GID) {
+	if (p->key.kind >= ACL_UID) {
+		static const char *const names[ACL_KINDS] = {
+			[ACL_UID] = "uid", [ACL_GID] = "gid", [ACL_CID] = "vsock"
+		};
+
 		memcpy(&id, p->key.bytes, sizeof id);
 		if (!p->bits)
 			return strcpy(out, "all");
-		snprintf(out, ACL_TEXT_MAX, "%s:%u", p->key.kind == ACL_UID ? "uid" : "gid",
-			ntohl(id));
+		snprintf(out, ACL_TEXT_MAX, "%s:%u", names[p->key.kind], ntohl(id));
 		return out;
 	}
 	inet_ntop(p->key.kind == ACL_IPV6 ? AF_INET6 : AF_INET, p->key.bytes, host, sizeof host);

@@ -21,6 +21,7 @@ enum acl_kind {
 	ACL_IPV6,
 	ACL_UID, /* of a unix socket's peer */
 	ACL_GID,
+	ACL_CID, /* of a vsock's peer; no list names one, but "all" are these, too */
 	ACL_KINDS,
 };
 
@@ -49,7 +50,7 @@ enum acl_verdict acl_match(const struct acl *a, const struct acl_key *k, struct 
 /* How many rules there are. */
 size_t acl_count(const struct acl *a);
 
-/* The key of an IP address; false if it is none. */
+/* The key of an IP address or a CID; false if it is neither. */
 bool acl_key_of(const struct addr *a, struct acl_key *out);
 
 /* The key of a number. */

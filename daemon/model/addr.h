@@ -10,9 +10,15 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include <linux/vm_sockets.h>
+
 enum addr_kind {
 	ADDR_TCP,
-	ADDR_UNIX, /* stream; a path, or an abstract name */
+	ADDR_UDP,
+	ADDR_UNIX, /* stream; a path, or an abstract name, as the next two */
+	ADDR_SEQPACKET,
+	ADDR_DGRAM,
+	ADDR_VSOCK, /* of a virtual machine and its host */
 };
 
 struct addr {
@@ -24,6 +30,7 @@ struct addr {
 		struct sockaddr_in in;
 		struct sockaddr_in6 in6;
 		struct sockaddr_un un;
+		struct sockaddr_vm vm;
 	};
 };
 
@@ -33,8 +40,9 @@ struct addr {
 #define ADDR_EXPAND_MAX (2 * 65536)
 
 /* Parses one `listen` text: "7000" (dual), "127.0.0.1:7000", "[::1]:7000", "*:7000" (dual),
- * "localhost:7000" (two addresses), "7000-7099" and "127.0.0.1:7000-7099" (a range),
- * "unix:/path", "unix:@abstract".  Port 0: the kernel chooses.
+ * "localhost:7000" (two addresses), "7000-7099" and "127.0.0.1:7000-7099" (a range), any of them
+ * after "udp:"; "unix:/path", "unix:@abstract", likewise "seqpacket:" and "dgram:"; "vsock:7000".
+ * Port 0: the kernel chooses.
  * Calls `each(addr, context)` for every address it stands for, in order.
  * Returns NULL, or what is wrong, for a person (a static string, or text in `why`). */
 const char *addr_parse(const char *text, void (*each)(const struct addr *, void *), void *context,
@@ -44,11 +52,22 @@ const char *addr_parse(const char *text, void (*each)(const struct addr *, void 
  * Returns `out`. */
 char *addr_format(const struct addr *a, char out[ADDR_TEXT_MAX]);
 
-/* The host part alone ("127.0.0.1", "::1", "" for unix); v4-mapped reads as IPv4 (H7). */
+/* The host part alone ("127.0.0.1", "::1", a vsock's CID, "" for unix); v4-mapped reads as IPv4
+ * (H7). */
 char *addr_format_host(const struct addr *a, char out[INET6_ADDRSTRLEN]);
 
-/* Port in host order; 0 for unix. */
-uint16_t addr_port(const struct addr *a);
+/* Port in host order, of vsock 32 bits; 0 for unix, and where the kernel chooses. */
+uint32_t addr_port(const struct addr *a);
+
+bool addr_is_ip(const struct addr *a);
+bool addr_is_unix(const struct addr *a);
+bool addr_is_path(const struct addr *a); /* a unix socket with a file */
+bool addr_is_datagram(const struct addr *a);
+bool addr_is_any(const struct addr *a); /* 0.0.0.0 or [::] */
+bool addr_is_multicast(const struct addr *a);
+
+/* SOCK_STREAM, SOCK_SEQPACKET or SOCK_DGRAM. */
+int addr_socket_type(const struct addr *a);
 
 /* ::ffff:a.b.c.d becomes a.b.c.d (H7); everything else stays. */
 void addr_unmap(struct addr *a);

@@ -6,11 +6,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#define UNIX_PREFIX "unix:"
 #define PATH_AT offsetof(struct sockaddr_un, sun_path)
 
 /* What the text of one address is taken apart into. */
 struct parts {
+	enum addr_kind kind;
 	char host[INET6_ADDRSTRLEN]; /* "" when only a port is there */
 	bool brackets;
 	const char *ports; /* behind the last colon */
@@ -39,9 +39,9 @@ static const char *because(const struct sink *s, const char *format, ...)
 
 /* ---- unix ---- */
 
-static const char *parse_unix(const char *path, const struct sink *s)
+static const char *parse_unix(const char *path, enum addr_kind kind, const struct sink *s)
 {
-	struct addr a = { .kind = ADDR_UNIX, .un.sun_family = AF_UNIX };
+	struct addr a = { .kind = kind, .un.sun_family = AF_UNIX };
 	size_t n = strlen(path);
 	bool abstract = path[0] == '@';
 
@@ -109,13 +109,34 @@ static const char *parse_ports(struct parts *p, const struct sink *s)
 	return NULL;
 }
 
+/* ---- vsock ---- */
+
+static const char *parse_vsock(const char *text, const struct sink *s)
+{
+	struct addr a = { .kind = ADDR_VSOCK,
+		.len = sizeof a.vm,
+		.vm = { .svm_family = AF_VSOCK, .svm_cid = VMADDR_CID_ANY } };
+	uint64_t port = 0;
+
+	if (!only(text, "0123456789") || strlen(text) > 10)
+		return because(s, "'%.40s' is not a port number", text);
+	for (; *text; text++)
+		port = port * 10 + (unsigned)(*text - '0');
+	if (port >= VMADDR_PORT_ANY)
+		return because(s, "port %llu is outside 0..4294967294", (unsigned long long)port);
+	a.vm.svm_port = port ? (unsigned)port : VMADDR_PORT_ANY;
+	s->each(&a, s->context);
+	return NULL;
+}
+
 /* ---- hosts ---- */
 
 /* Words that other programs put before an address, or that a reader of the manual expects. */
 static bool looks_like_kind(const char *text, size_t n)
 {
-	static const char *const kinds[] = { "tcp", "tcp4", "tcp6", "udp", "udp4", "udp6", "vsock",
-		"fd", "seqpacket", "dgram", "unixgram", "tls", "ssl", "http", "https", "sctp" };
+	static const char *const kinds[] = { "tcp", "tcp4", "tcp6", "udp", "udp4", "udp6", "unix",
+		"vsock", "fd", "seqpacket", "dgram", "unixgram", "tls", "ssl", "http", "https",
+		"sctp" };
 
 	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
 		if (strlen(kinds[i]) == n && memcmp(kinds[i], text, n) == 0)
@@ -176,36 +197,36 @@ static void each_port(struct addr *a, const struct parts *p, const struct sink *
 	}
 }
 
-static struct addr ipv4(in_addr_t host)
+static struct addr ipv4(const struct parts *p, in_addr_t host)
 {
-	return (struct addr){ .kind = ADDR_TCP,
+	return (struct addr){ .kind = p->kind,
 		.len = sizeof(struct sockaddr_in),
 		.in = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(host) } };
 }
 
-static struct addr ipv6(struct in6_addr host)
+static struct addr ipv6(const struct parts *p, struct in6_addr host)
 {
-	return (struct addr){ .kind = ADDR_TCP,
+	return (struct addr){ .kind = p->kind,
 		.len = sizeof(struct sockaddr_in6),
 		.in6 = { .sin6_family = AF_INET6, .sin6_addr = host } };
 }
 
 static const char *parse_host(const struct parts *p, const struct sink *s)
 {
-	struct addr a = ipv4(INADDR_ANY);
+	struct addr a = ipv4(p, INADDR_ANY);
 
 	if (p->brackets) {
-		a = ipv6(in6addr_any);
+		a = ipv6(p, in6addr_any);
 		if (inet_pton(AF_INET6, p->host, &a.in6.sin6_addr) != 1)
 			return because(s, "'%s' is not an IPv6 address", p->host);
 		addr_unmap(&a);
 	} else if (!*p->host || strcmp(p->host, "*") == 0) {
-		a = ipv6(in6addr_any);
+		a = ipv6(p, in6addr_any);
 		a.dual = true;
 	} else if (strcmp(p->host, "localhost") == 0) {
-		a = ipv4(INADDR_LOOPBACK);
+		a = ipv4(p, INADDR_LOOPBACK);
 		each_port(&a, p, s);
-		a = ipv6(in6addr_loopback);
+		a = ipv6(p, in6addr_loopback);
 	} else if (inet_pton(AF_INET, p->host, &a.in.sin_addr) != 1) {
 		return because(s,
 			"'%s' is not an IP address; names are not looked up, but "
@@ -216,27 +237,51 @@ static const char *parse_host(const struct parts *p, const struct sink *s)
 	return NULL;
 }
 
-const char *addr_parse(const char *text, void (*each)(const struct addr *, void *), void *context,
-	char *why, size_t why_size)
+static bool begins(const char **text, const char *prefix)
 {
-	struct sink s = { .each = each, .context = context, .why = why, .why_size = why_size };
-	struct parts p = { .brackets = false };
+	size_t n = strlen(prefix);
+
+	if (strncmp(*text, prefix, n) != 0)
+		return false;
+	*text += n;
+	return true;
+}
+
+static const char *parse_ip(const char *text, enum addr_kind kind, const struct sink *s)
+{
+	struct parts p = { .kind = kind };
 	const char *colon = strchr(text, ':');
 	const char *wrong;
 
 	if (!*text)
-		return "the address is empty";
-	if (strncmp(text, UNIX_PREFIX, strlen(UNIX_PREFIX)) == 0)
-		return parse_unix(text + strlen(UNIX_PREFIX), &s);
+		return kind == ADDR_TCP ? "the address is empty" : "the port is missing";
 	if (colon && looks_like_kind(text, (size_t)(colon - text)))
-		return because(&s,
+		return because(s,
 			"%.*s: is not a known kind of address; known: PORT, HOST:PORT, "
-			"[IPV6]:PORT, unix:PATH",
+			"[IPV6]:PORT, udp:, unix:PATH, seqpacket:PATH, dgram:PATH, vsock:PORT",
 			(int)(colon - text), text);
-	wrong = split(text, &p, &s);
+	wrong = split(text, &p, s);
 	if (!wrong)
-		wrong = parse_ports(&p, &s);
+		wrong = parse_ports(&p, s);
 	if (!wrong)
-		wrong = parse_host(&p, &s);
+		wrong = parse_host(&p, s);
 	return wrong;
+}
+
+const char *addr_parse(const char *text, void (*each)(const struct addr *, void *), void *context,
+	char *why, size_t why_size)
+{
+	struct sink s = { .each = each, .context = context, .why = why, .why_size = why_size };
+
+	if (begins(&text, "unix:"))
+		return parse_unix(text, ADDR_UNIX, &s);
+	if (begins(&text, "seqpacket:"))
+		return parse_unix(text, ADDR_SEQPACKET, &s);
+	if (begins(&text, "dgram:"))
+		return parse_unix(text, ADDR_DGRAM, &s);
+	if (begins(&text, "vsock:"))
+		return parse_vsock(text, &s);
+	if (begins(&text, "udp:"))
+		return parse_ip(text, ADDR_UDP, &s);
+	return parse_ip(text, ADDR_TCP, &s);
 }

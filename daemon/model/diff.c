@@ -10,7 +10,7 @@ static int order(size_t a, size_t b)
 
 static bool chosen_by_kernel(const struct addr *a)
 {
-	return a->kind == ADDR_TCP && addr_port(a) == 0;
+	return !addr_is_unix(a) && addr_port(a) == 0;
 }
 
 /* Equal if one socket serves both. */

@@ -69,6 +69,32 @@ static void put_tcp(struct builder *b, const struct ends *e)
 	put_end(b, &e->local, local);
 }
 
+static void put_udp(struct builder *b, const struct ends *e)
+{
+	static const char *const remote[] = { "UDPREMOTEIP", "UDPREMOTEPORT", "REMOTE_ADDR",
+		"REMOTE_PORT" };
+	static const char *const local[] = { "UDPLOCALIP", "UDPLOCALPORT", "SERVER_ADDR",
+		"SERVER_PORT" };
+
+	put(b, "PROTO", "UDP");
+	put_end(b, &e->remote, remote);
+	put_end(b, &e->local, local);
+}
+
+static void put_vsock(struct builder *b, const struct ends *e)
+{
+	put(b, "PROTO", "VSOCK");
+	if (e->remote.len) {
+		put_number(b, "VSOCKREMOTECID", e->remote.vm.svm_cid);
+		put_number(b, "VSOCKREMOTEPORT", addr_port(&e->remote));
+	}
+	if (!e->local.len)
+		return;
+	if (e->local.vm.svm_cid != VMADDR_CID_ANY)
+		put_number(b, "VSOCKLOCALCID", e->local.vm.svm_cid);
+	put_number(b, "VSOCKLOCALPORT", addr_port(&e->local));
+}
+
 static void put_unix(struct builder *b, const struct ends *e)
 {
 	put(b, "PROTO", "IPC");
@@ -88,10 +114,22 @@ size_t env_build(const struct service *s, uint64_t conn, const struct ends *e,
 	put_number(&b, "SUPERD_CONN", conn);
 	if (s->proxied)
 		put_number(&b, "SUPERD_ADMIT", PLAN_ADMIT_FD);
-	if (e->local.kind == ADDR_UNIX)
-		put_unix(&b, e);
-	else
+	switch (e->local.kind) {
+	case ADDR_TCP:
 		put_tcp(&b, e);
+		break;
+	case ADDR_UDP:
+		put_udp(&b, e);
+		break;
+	case ADDR_UNIX:
+	case ADDR_SEQPACKET:
+	case ADDR_DGRAM:
+		put_unix(&b, e);
+		break;
+	case ADDR_VSOCK:
+		put_vsock(&b, e);
+		break;
+	}
 	envp[b.count] = NULL;
 	return b.count;
 }

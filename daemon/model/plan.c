@@ -18,6 +18,8 @@ uint32_t plan_steps(const struct service *s, const struct host *h, bool share_fi
 
 	if (s->proxied)
 		steps |= STEP(STEP_ADMIT);
+	if (s->wait)
+		steps |= STEP(STEP_REPORT) | STEP(STEP_LISTEN);
 	if (share_files)
 		steps |= STEP(STEP_FILES);
 	if (h->close_range)
@@ -52,6 +54,8 @@ const char *plan_step_name(enum step step)
 		[STEP_STDOUT] = "dup2",
 		[STEP_STDERR] = "dup2",
 		[STEP_ADMIT] = "dup2",
+		[STEP_REPORT] = "dup3",
+		[STEP_LISTEN] = "dup2",
 		[STEP_PRUNE] = "close_range",
 		[STEP_NOFILE] = "setrlimit",
 		[STEP_LIMITS] = "setrlimit",

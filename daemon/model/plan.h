@@ -26,6 +26,8 @@ enum step {
 	STEP_STDOUT,  /* … and 1 */
 	STEP_STDERR,  /* 2 is the log, or what `stderr` says */
 	STEP_ADMIT,   /* how a program that reads a proxy's header asks superd */
+	STEP_REPORT,  /* the report pipe makes room for … */
+	STEP_LISTEN,  /* … the listening sockets of mode "wait" */
 	STEP_PRUNE,   /* no other descriptor (H13) */
 	STEP_NOFILE,  /* the limit that superd raised for itself, back (H21) */
 	STEP_LIMITS,
@@ -51,12 +53,21 @@ struct plan {
 	int connection;                /* becomes 0 and 1 */
 	int error;                     /* becomes 2 */
 	int admit;                     /* becomes PLAN_ADMIT_FD; -1: there is none */
+	const int *listeners;          /* borrowed; they become PLAN_LISTEN_FD and up */
+	int listeners_count;
+	char *listen_pid; /* borrowed, room for PLAN_PID_MAX: the child writes its number there */
 	bool share_files; /* the descriptor table, until STEP_FILES; else it is copied */
 	bool tour;        /* every step is reported, not only the one that failed */
 };
 
 /* Where a chain-loading program finds the socket to ask superd for admission. */
 #define PLAN_ADMIT_FD 4
+
+/* Where a program in mode "wait" finds its sockets, by the protocol of sd_listen_fds(3); and how
+ * many, so that they stay below those of superd. */
+#define PLAN_LISTEN_FD 3
+#define PLAN_LISTENERS_MAX 32
+#define PLAN_PID_MAX 12
 
 /* The steps that a child of this service needs. */
 uint32_t plan_steps(const struct service *s, const struct host *h, bool share_files);

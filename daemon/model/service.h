@@ -54,6 +54,10 @@ struct service {
 	struct {
 		int backlog;
 		bool keepalive, nodelay, freebind;
+		const char *device; /* the only interface that it is found on; NULL: all */
+		uint64_t send_buffer, receive_buffer; /* bytes; 0: the kernel's */
+		uint64_t defer_accept_ms; /* a client is one once it has sent something; 0: at once
+					   */
 		uint64_t user_timeout_ms; /* how long sent data may stay unacknowledged; 0: kernel's
 					   */
 		uint64_t bandwidth;       /* bytes a second, of each connection; 0: no limit */
@@ -62,6 +66,11 @@ struct service {
 		uid_t uid; /* of a unix socket's path; -1 leaves it */
 		gid_t gid;
 	} socket;
+
+	bool datagrams;        /* its addresses are, all of them */
+	bool wait;             /* the program is handed the listening sockets and accepts itself */
+	uint32_t instances;    /* of such a program, that share the sockets */
+	uint64_t idle_exit_ms; /* it is ended when no client came for so long; 0: never */
 
 	const char *program;     /* absolute path, resolved and checked at load */
 	const char *const *argv; /* NULL-terminated; argv[0] as the program sees it */

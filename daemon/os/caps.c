@@ -13,8 +13,8 @@
 
 static uint64_t of_address(const struct addr *a, const struct service *s)
 {
-	if (a->kind == ADDR_UNIX)
-		return a->un.sun_path[0]
+	if (addr_is_unix(a))
+		return addr_is_path(a)
 			       ? BIT(CAP_DAC_OVERRIDE) |
 					 (s->socket.owner_set ? BIT(CAP_CHOWN) | BIT(CAP_FOWNER)
 							      : 0)
@@ -44,6 +44,9 @@ static uint64_t of_service(const struct service *s)
 		set |= BIT(CAP_SYS_RESOURCE);
 	if (s->stderr_to == STDERR_FILE)
 		set |= BIT(CAP_DAC_OVERRIDE);
+	/* To pass datagrams on with their senders' addresses; to leave an interface for another. */
+	if ((s->datagrams && !s->wait) || s->socket.device)
+		set |= BIT(CAP_NET_RAW);
 	for (size_t i = 0; i < s->listen_count; i++)
 		set |= of_address(&s->listen[i], s);
 	return set;
@@ -127,6 +130,7 @@ const char *caps_name(uint64_t set_of_one)
 		{ CAP_SETGID, "CAP_SETGID" },
 		{ CAP_SETUID, "CAP_SETUID" },
 		{ CAP_NET_BIND_SERVICE, "CAP_NET_BIND_SERVICE" },
+		{ CAP_NET_RAW, "CAP_NET_RAW" },
 		{ CAP_SYS_CHROOT, "CAP_SYS_CHROOT" },
 		{ CAP_SYS_NICE, "CAP_SYS_NICE" },
 		{ CAP_SYS_RESOURCE, "CAP_SYS_RESOURCE" },

@@ -1,18 +1,14 @@
 #include "daemon/os/sock.h"
 
 #include "daemon/base/fd.h"
+#include "daemon/os/sockopt.h"
 
 #include <errno.h>
-#include <netinet/tcp.h>
+#include <net/if.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-static int set(int fd, int level, int option, int value)
-{
-	return setsockopt(fd, level, option, &value, sizeof value);
-}
 
 /* A host without IPv6 serves "7000" on IPv4 alone. */
 static void to_ipv4_any(struct addr *a)
@@ -24,54 +20,6 @@ static void to_ipv4_any(struct addr *a)
 	a->dual = false;
 }
 
-/* A peer that is gone without a word is noticed after two minutes of silence, or after
- * `user_timeout` if there is something to send to it (H46).  Accepted sockets inherit these. */
-static int set_keepalive(int fd, const struct service *s)
-{
-	if (set(fd, SOL_SOCKET, SO_KEEPALIVE, s->socket.keepalive) < 0)
-		return -1;
-	if (s->socket.keepalive && (set(fd, IPPROTO_TCP, TCP_KEEPIDLE, 60) < 0 ||
-					   set(fd, IPPROTO_TCP, TCP_KEEPINTVL, 15) < 0 ||
-					   set(fd, IPPROTO_TCP, TCP_KEEPCNT, 4) < 0))
-		return -1;
-	return set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, (int)s->socket.user_timeout_ms);
-}
-
-static int set_bandwidth(int fd, uint64_t bytes_a_second)
-{
-	uint64_t rate = bytes_a_second ? bytes_a_second : UINT64_MAX;
-
-	return setsockopt(fd, SOL_SOCKET, SO_MAX_PACING_RATE, &rate, sizeof rate);
-}
-
-/* Those that an open socket takes as well, in both directions: a reload may take one back. */
-static int set_options(int fd, const struct addr *a, const struct service *s, const char **call)
-{
-	*call = "setsockopt";
-	if (a->kind == ADDR_UNIX)
-		return 0;
-	if (set_keepalive(fd, s) < 0 || set_bandwidth(fd, s->socket.bandwidth) < 0 ||
-		set(fd, IPPROTO_TCP, TCP_NODELAY, s->socket.nodelay) < 0)
-		return -1;
-	return 0;
-}
-
-/* Those that say what bind(2) means. */
-static int set_bind_options(
-	int fd, const struct addr *a, const struct service *s, const char **call)
-{
-	*call = "setsockopt";
-	if (a->kind == ADDR_UNIX)
-		return 0;
-	if (set(fd, SOL_SOCKET, SO_REUSEADDR, 1) < 0)
-		return -1;
-	if (a->sa.sa_family == AF_INET6 && set(fd, IPPROTO_IPV6, IPV6_V6ONLY, !a->dual) < 0)
-		return -1;
-	if (s->socket.freebind && set(fd, IPPROTO_IP, IP_FREEBIND, 1) < 0)
-		return -1;
-	return 0;
-}
-
 /* A file that nobody answers on is left over from a crash; one that answers is somebody's. */
 static bool is_stale(const struct addr *a)
 {
@@ -81,9 +29,10 @@ static bool is_stale(const struct addr *a)
 
 	if (lstat(a->un.sun_path, &st) < 0 || !S_ISSOCK(st.st_mode))
 		return false;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	fd = socket(AF_UNIX, addr_socket_type(a) | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return false;
+	/* One of another kind would say EPROTOTYPE, and is somebody's. */
 	stale = connect(fd, &a->sa, a->len) < 0 && errno == ECONNREFUSED;
 	close(fd);
 	return stale;
@@ -112,11 +61,12 @@ static int bind_path(int fd, const struct addr *a, const struct service *s, stru
 
 static int open_socket(struct addr *a)
 {
-	int fd = socket(a->sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int type = addr_socket_type(a) | SOCK_CLOEXEC | SOCK_NONBLOCK;
+	int fd = socket(a->sa.sa_family, type, 0);
 
 	if (fd < 0 && errno == EAFNOSUPPORT && a->dual) {
 		to_ipv4_any(a);
-		fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		fd = socket(AF_INET, type, 0);
 	}
 	return fd_high(fd);
 }
@@ -124,17 +74,30 @@ static int open_socket(struct addr *a)
 static int bind_and_listen(int fd, const struct addr *a, const struct service *s,
 	struct sock_path *path, const char **call)
 {
-	if (set_bind_options(fd, a, s, call) < 0 || set_options(fd, a, s, call) < 0)
+	*call = "setsockopt";
+	if (sockopt_before_bind(fd, a, s) < 0 || sockopt_any_time(fd, a, s) < 0)
 		return -1;
 	*call = "bind";
-	if (a->kind == ADDR_UNIX && a->un.sun_path[0]) {
+	if (addr_is_path(a)) {
 		if (bind_path(fd, a, s, path) < 0)
 			return -1;
 	} else if (bind(fd, &a->sa, a->len) < 0) {
 		return -1;
 	}
+	*call = "setsockopt";
+	if (sockopt_after_bind(fd, a, s) < 0)
+		return -1;
 	*call = "listen";
-	return listen(fd, s->socket.backlog);
+	return addr_is_datagram(a) ? 0 : listen(fd, s->socket.backlog);
+}
+
+/* An address of the link is one on an interface. */
+static void set_scope(struct addr *a, const struct service *s)
+{
+	if (a->sa.sa_family == AF_INET6 && s->socket.device &&
+		(IN6_IS_ADDR_LINKLOCAL(&a->in6.sin6_addr) ||
+			IN6_IS_ADDR_MC_LINKLOCAL(&a->in6.sin6_addr)))
+		a->in6.sin6_scope_id = if_nametoindex(s->socket.device);
 }
 
 int sock_listen(const struct addr *a, const struct service *s, struct addr *bound,
@@ -145,6 +108,7 @@ int sock_listen(const struct addr *a, const struct service *s, struct addr *boun
 	*bound = *a;
 	*path = (struct sock_path){ 0 };
 	*call = "socket";
+	set_scope(bound, s);
 	fd = open_socket(bound);
 	if (fd < 0)
 		return -1;
@@ -161,8 +125,8 @@ int sock_listen(const struct addr *a, const struct service *s, struct addr *boun
 		fd_close(&fd);
 		return -1;
 	}
-	if (a->kind == ADDR_TCP) {
-		bound->len = sizeof bound->in6;
+	if (!addr_is_unix(a)) {
+		bound->len = sizeof bound->un;
 		getsockname(fd, &bound->sa, &bound->len);
 	}
 	return fd;
@@ -172,17 +136,20 @@ static bool path_is_ours(const struct addr *a, const struct sock_path *path)
 {
 	struct stat st;
 
-	return a->kind == ADDR_UNIX && a->un.sun_path[0] && path->ino &&
-	       lstat(a->un.sun_path, &st) == 0 && st.st_dev == path->dev && st.st_ino == path->ino;
+	return addr_is_path(a) && path->ino && lstat(a->un.sun_path, &st) == 0 &&
+	       st.st_dev == path->dev && st.st_ino == path->ino;
 }
 
 int sock_adjust(int fd, const struct addr *a, const struct sock_path *path, const struct service *s,
 	const char **call)
 {
-	if (set_options(fd, a, s, call) < 0)
+	*call = "setsockopt";
+	if (sockopt_any_time(fd, a, s) < 0)
+		return -1;
+	if (!addr_is_multicast(a) && sockopt_after_bind(fd, a, s) < 0)
 		return -1;
 	*call = "listen";
-	if (listen(fd, s->socket.backlog) < 0)
+	if (!addr_is_datagram(a) && listen(fd, s->socket.backlog) < 0)
 		return -1;
 	if (!path_is_ours(a, path))
 		return 0;

@@ -4,6 +4,7 @@
 #include "daemon/os/raw.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/close_range.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -24,6 +25,9 @@ CHILD static long step_files(const struct plan *p)
 		last = p->error;
 	if (p->admit > last)
 		last = p->admit;
+	for (int i = 0; i < p->listeners_count; i++)
+		if (p->listeners[i] > last)
+			last = p->listeners[i];
 	return raw_call(SYS_close_range, last + 1, ~0U, CLOSE_RANGE_UNSHARE, 0, 0);
 }
 
@@ -64,9 +68,42 @@ CHILD static long step_admit(const struct plan *p)
 	return copy(p->admit, PLAN_ADMIT_FD);
 }
 
+CHILD static int report_fd(const struct plan *p)
+{
+	return STEPS_REPORT_FD + p->listeners_count;
+}
+
+CHILD static long step_report(const struct plan *p)
+{
+	return raw_call(SYS_dup3, STEPS_REPORT_FD, report_fd(p), O_CLOEXEC, 0, 0);
+}
+
+/* The number is known here only; and nobody but this child reads the text. */
+CHILD static void write_pid(char *text)
+{
+	long pid = raw_call(SYS_getpid, 0, 0, 0, 0, 0);
+	int digits = 1;
+
+	for (long rest = pid; rest >= 10; rest /= 10)
+		digits++;
+	text[digits] = '\0';
+	for (; digits; pid /= 10)
+		text[--digits] = (char)('0' + pid % 10);
+}
+
+CHILD static long step_listen(const struct plan *p)
+{
+	long r = 0;
+
+	for (int i = 0; i < p->listeners_count && r >= 0; i++)
+		r = copy(p->listeners[i], PLAN_LISTEN_FD + i);
+	write_pid(p->listen_pid);
+	return r;
+}
+
 CHILD static long step_prune(const struct plan *p)
 {
-	int first = p->admit < 0 ? STEPS_REPORT_FD + 1 : PLAN_ADMIT_FD + 1;
+	int first = p->admit < 0 ? report_fd(p) + 1 : PLAN_ADMIT_FD + 1;
 
 	return raw_call(SYS_close_range, first, ~0U, 0, 0, 0);
 }
@@ -169,6 +206,8 @@ static long (*const steps[STEP_COUNT])(const struct plan *) = {
 	[STEP_STDOUT] = step_stdout,
 	[STEP_STDERR] = step_stderr,
 	[STEP_ADMIT] = step_admit,
+	[STEP_REPORT] = step_report,
+	[STEP_LISTEN] = step_listen,
 	[STEP_PRUNE] = step_prune,
 	[STEP_NOFILE] = step_nofile,
 	[STEP_LIMITS] = step_limits,
@@ -185,18 +224,20 @@ static long (*const steps[STEP_COUNT])(const struct plan *) = {
 	[STEP_EXEC] = step_exec,
 };
 
-CHILD static void tell(enum step step, long result)
+CHILD static void tell(int fd, enum step step, long result)
 {
 	struct report r;
 
 	r.pid = (pid_t)raw_call(SYS_getpid, 0, 0, 0, 0, 0);
 	r.step = (int32_t)step;
 	r.result = (int32_t)result;
-	raw_call(SYS_write, STEPS_REPORT_FD, (long)&r, sizeof r, 0, 0);
+	raw_call(SYS_write, fd, (long)&r, sizeof r, 0, 0);
 }
 
 CHILD void steps_walk(const struct plan *p, struct steps_hook hook)
 {
+	int report = STEPS_REPORT_FD;
+
 	for (int i = 0; i < STEP_COUNT; i++) {
 		long r;
 
@@ -204,15 +245,17 @@ CHILD void steps_walk(const struct plan *p, struct steps_hook hook)
 			continue;
 		/* After the exec there is nobody left to tell. */
 		if (p->tour && i == STEP_EXEC)
-			tell((enum step)i, 0);
+			tell(report, (enum step)i, 0);
 		r = steps[i](p);
 		if (i == STEP_FILES)
 			hook.have_own_files(hook.context);
+		if (i == STEP_REPORT && r >= 0)
+			report = report_fd(p);
 		if (r < 0) {
-			tell((enum step)i, r);
+			tell(report, (enum step)i, r);
 			raw_call(SYS_exit_group, r == -ENOENT ? 127 : 126, 0, 0, 0, 0);
 		} else if (p->tour) {
-			tell((enum step)i, r);
+			tell(report, (enum step)i, r);
 		}
 	}
 	__builtin_unreachable();

@@ -133,3 +133,54 @@ bool tcpinfo_find(
 	}
 	return read_answer(h, out);
 }
+
+/* ---- are there any ---- */
+
+#define CONNECTED                                                                                  \
+	(1 << 1 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 8) /* established, in part or half-closed */
+
+static bool ask_all(int netlink, uint8_t family, uint32_t port)
+{
+	struct request r = {
+		.header = { .nlmsg_len = sizeof r,
+			.nlmsg_type = SOCK_DIAG_BY_FAMILY,
+			.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP },
+		.diag = { .sdiag_family = family,
+			.sdiag_protocol = IPPROTO_TCP,
+			.idiag_states = CONNECTED },
+	};
+
+	r.diag.id.idiag_sport = htons((uint16_t)port);
+	return send(netlink, &r, sizeof r, 0) == (ssize_t)sizeof r;
+}
+
+/* All of the answer has to be taken, or the next one to ask would get the rest. */
+static bool any_answer(int netlink)
+{
+	_Alignas(struct nlmsghdr) char answer[8192];
+	bool any = false;
+	ssize_t n;
+
+	while ((n = recv(netlink, answer, sizeof answer, 0)) > 0) {
+		const struct nlmsghdr *h = (const struct nlmsghdr *)answer;
+
+		for (size_t left = (size_t)n; NLMSG_OK(h, left); h = NLMSG_NEXT(h, left)) {
+			if (h->nlmsg_type == NLMSG_DONE)
+				return any;
+			any = true; /* also an error: then it is not known */
+			if (h->nlmsg_type == NLMSG_ERROR)
+				return any;
+		}
+	}
+	return true;
+}
+
+bool tcpinfo_connected(int netlink, uint32_t port)
+{
+	static const uint8_t families[] = { AF_INET, AF_INET6 };
+
+	for (size_t i = 0; i < sizeof families; i++)
+		if (!ask_all(netlink, families[i], port) || any_answer(netlink))
+			return true;
+	return false;
+}

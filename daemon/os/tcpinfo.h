@@ -25,4 +25,7 @@ int tcpinfo_open(void);
 bool tcpinfo_find(
 	int netlink, const struct addr *local, const struct addr *remote, struct tcpinfo *out);
 
+/* Is there a connection on this port of ours?  Also if the kernel cannot say. */
+bool tcpinfo_connected(int netlink, uint32_t port);
+
 #endif

@@ -118,6 +118,7 @@ const char *reason_name(enum reason r)
 		[REASON_TRAP] = "trap",
 		[REASON_DENY] = "deny",
 		[REASON_PROXY] = "proxy",
+		[REASON_ADDRESS] = "address",
 		[REASON_FULL] = "max_connections",
 		[REASON_PER_SOURCE] = "max_per_source",
 		[REASON_RATE_PER_SOURCE] = "rate_per_source",

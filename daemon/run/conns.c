@@ -9,8 +9,10 @@
 #include "daemon/run/leftover.h"
 #include "daemon/run/linger.h"
 #include "daemon/run/listener.h"
+#include "daemon/run/peers.h"
 #include "daemon/run/queue.h"
 #include "daemon/run/refuse.h"
+#include "daemon/run/wait.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -38,6 +40,7 @@ struct conn *conn_new(struct unit *u, int fd, const struct ends *e)
 
 static void conn_free(struct conn *c)
 {
+	free(c->handed);
 	config_unref(c->config);
 	free(c);
 }
@@ -50,10 +53,11 @@ void conn_refuse(struct conn *c)
 	conn_free(c);
 }
 
-/* Only where it is asked for: superd's copy delays the FIN until the handler has exited (H42). */
+/* Only where it is asked for: superd's copy delays the FIN until the handler has exited (H42).
+ * Of a peer of datagrams there is no FIN, but something to see: whether anything moves. */
 static void keep_copy(struct conn *c)
 {
-	if (c->service->linger || c->config->log_bytes)
+	if (c->service->linger || c->config->log_bytes || c->peer)
 		c->kept = fcntl(c->plan.connection, F_DUPFD_CLOEXEC, FD_HIGH);
 }
 
@@ -100,7 +104,8 @@ static void log_conn(struct log_line *l, const struct conn *c)
 
 	log_str(l, "service", c->service->name);
 	log_num(l, "conn", (int64_t)c->id);
-	log_str(l, "peer", addr_format(&c->ends.remote, text));
+	if (c->ends.remote.len)
+		log_str(l, "peer", addr_format(&c->ends.remote, text));
 }
 
 void conn_started(struct conn *c, pid_t pid)
@@ -222,13 +227,24 @@ static void end_handler(struct conn *c, int wait_status, const struct rusage *us
 	leave(c);
 }
 
+static enum wait_end wait_end_of(const struct conn *c)
+{
+	if (c->kill)
+		return WAIT_TOLD;
+	return !c->pid || clock_us() - c->start_us < WAIT_AT_ONCE_US ? WAIT_AT_ONCE : WAIT_DONE;
+}
+
 void conn_close(struct conn *c, int wait_status, const struct rusage *used)
 {
 	struct unit *u = c->unit;
 	bool started = c->pid;
+	enum wait_end how = wait_end_of(c);
+	struct waiter *waiter = c->waiter;
 	int kept = c->kept;
 
 	end_handler(c, wait_status, used);
+	if (c->peer)
+		peer_forget(c);
 	c->kept = -1;
 	if (kept >= 0)
 		c->has_tcpinfo = tcpinfo_of(kept, &c->tcpinfo);
@@ -242,6 +258,8 @@ void conn_close(struct conn *c, int wait_status, const struct rusage *used)
 	/* Whoever could not be started is told of in the middle of a start. */
 	if (started)
 		queue_serve_all(u);
+	if (waiter)
+		wait_ended(waiter, how);
 	listeners_room(u);
 }
 

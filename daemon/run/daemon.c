@@ -4,6 +4,7 @@
 #include "daemon/base/fd.h"
 #include "daemon/os/accounts.h"
 #include "daemon/os/caps.h"
+#include "daemon/os/datagram.h"
 #include "daemon/os/detach.h"
 #include "daemon/os/limits.h"
 #include "daemon/os/notify.h"
@@ -13,7 +14,6 @@
 #include "daemon/run/capture.h"
 #include "daemon/run/control.h"
 #include "daemon/run/handover.h"
-#include "daemon/run/idle.h"
 #include "daemon/run/leftover.h"
 #include "daemon/run/linger.h"
 #include "daemon/run/listener.h"
@@ -120,12 +120,14 @@ static void make_units(struct daemon *d)
 	const struct config *config = d->config;
 
 	for (size_t i = 0; i < config->services_count; i++) {
+		const char *what;
 		struct unit *u;
 
 		u = unit_new(d, d->config, &config->services[i]);
 		unit_list(u);
-		if (u->service->enabled && u->service->idle_timeout_ms && idle_open(d) < 0)
-			fatal("idle_timeout needs sock_diag(7) of the kernel: %m");
+		what = unit_needs(d, u->service);
+		if (what)
+			fatal("%s: %m", what);
 	}
 }
 
@@ -297,6 +299,8 @@ static void daemon_free(struct daemon *d)
 	bans_free(d);
 	sources_free(d->sources);
 	fd_close(&d->netlink);
+	fd_close(&d->activity);
+	mover_free(d->mover);
 	free((gid_t *)d->host.identity.groups);
 	reports_free(d);
 	reserve_release(d);
@@ -339,7 +343,7 @@ static void init(struct daemon *d)
 	TAILQ_INIT(&d->full);
 	TAILQ_INIT(&d->shortage);
 	TAILQ_INIT(&d->lingers);
-	d->netlink = -1;
+	d->netlink = d->activity = -1;
 	d->pid_fd = -1;
 	d->detached = d->options->detached;
 	d->started_ms = clock_ms();

@@ -13,7 +13,7 @@
 
 /* One more for each change of the form, and of an enum whose numbers are in it (reason, addr_kind,
  * acl_kind); what a program does not know, it refuses. */
-#define HANDOVER_FORM 1
+#define HANDOVER_FORM 2
 
 /* Descriptors that the next program gets. */
 struct inheritance {

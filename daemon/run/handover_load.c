@@ -12,11 +12,14 @@
 #include "daemon/run/leftover.h"
 #include "daemon/run/linger.h"
 #include "daemon/run/listener.h"
+#include "daemon/run/peers.h"
 #include "daemon/run/queue.h"
 #include "daemon/run/refuse.h"
 #include "daemon/run/units.h"
+#include "daemon/run/wait.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -135,6 +138,8 @@ static void fill_service(struct service *s, const json_t *o, struct arena *arena
 	s->listen = list;
 	s->listen_count = n;
 	s->enabled = true;
+	s->wait = flag(o, "wait");
+	s->datagrams = n && addr_is_datagram(&list[0]);
 }
 
 struct config *handover_config(const json_t *state)
@@ -259,11 +264,27 @@ static void restore_idle(struct conn *c, const json_t *o)
 
 	if (!o)
 		return;
+	if (c->peer)
+		idle_open(c->unit->daemon);
 	v.local = address(json_object_get(o, "local"));
 	v.remote = address(json_object_get(o, "remote"));
 	v.bytes = number(o, "bytes");
 	v.moved_ms = number(o, "moved_ms");
 	idle_restore(c, &v);
+}
+
+static void restore_handed(struct conn *c, const json_t *list)
+{
+	size_t n = json_array_size(list);
+	bool *has;
+
+	if (!list)
+		return;
+	has = mem_array(n + 1, sizeof *has);
+	for (size_t i = 0; i < n; i++)
+		has[i] = json_is_true(json_array_get(list, i));
+	wait_restore(c, has);
+	free(has);
 }
 
 static void restore_live(struct daemon *d, const json_t *o)
@@ -272,6 +293,9 @@ static void restore_live(struct daemon *d, const json_t *o)
 	int declares = take_fd(o, "declares");
 
 	c->kept = take_fd(o, "kept");
+	if (flag(o, "is_peer"))
+		peer_restore(c);
+	restore_handed(c, json_object_get(o, "handed"));
 	deadline_restore(c);
 	restore_idle(c, json_object_get(o, "idle"));
 	if (declares >= 0)

@@ -8,6 +8,7 @@
 #include "daemon/run/leftover.h"
 #include "daemon/run/linger.h"
 #include "daemon/run/queue.h"
+#include "daemon/run/wait.h"
 
 #include <stdlib.h>
 
@@ -107,6 +108,7 @@ static json_t *unit(const struct unit *u, struct inheritance *in)
 	json_object_set_new(o, "name", json_string(u->service->name));
 	json_object_set_new(o, "removed", json_boolean(u->state == UNIT_REMOVED));
 	json_object_set_new(o, "told_full", json_boolean(u->told_full));
+	json_object_set_new(o, "wait", json_boolean(u->service->wait));
 	put(o, "arrived", u->arrived);
 	put(o, "accepted", u->accepted);
 	put(o, "closed", u->closed);
@@ -179,6 +181,17 @@ static json_t *started(const struct conn *c)
 	return o;
 }
 
+/* Of a program in mode "wait": a flag for each socket of its service. */
+static json_t *handed(const struct conn *c)
+{
+	json_t *list = json_array();
+	const struct listener *l;
+
+	TAILQ_FOREACH (l, &c->unit->listeners, all)
+		json_array_append_new(list, json_boolean(wait_has(c, l)));
+	return list;
+}
+
 static json_t *live(const struct conn *c, struct inheritance *in)
 {
 	json_t *o = started(c);
@@ -188,6 +201,9 @@ static json_t *live(const struct conn *c, struct inheritance *in)
 	put(o, "kill_at_ms", c->kill_at_ms);
 	if (c->kept >= 0)
 		put_fd(o, "kept", c->kept, in);
+	if (c->handed)
+		json_object_set_new(o, "handed", handed(c));
+	json_object_set_new(o, "is_peer", json_boolean(c->peer));
 	if (declare_fd(c) >= 0)
 		put_fd(o, "declares", declare_fd(c), in);
 	if (idle_see(c, &idle))

@@ -1,6 +1,7 @@
 #include "daemon/run/idle.h"
 
 #include "daemon/base/clock.h"
+#include "daemon/run/activity.h"
 #include "daemon/run/deadline.h"
 
 #include <errno.h>
@@ -19,7 +20,7 @@ int idle_open(struct daemon *d)
 {
 	if (d->netlink < 0)
 		d->netlink = tcpinfo_open();
-	return d->netlink < 0 ? -1 : 0;
+	return d->netlink < 0 ? -1 : activity_open(d);
 }
 
 static void next_look(struct conn *c)
@@ -30,22 +31,37 @@ static void next_look(struct conn *c)
 	event_add(c->watch->timer, &t);
 }
 
+/* Of a peer of UDP no bytes are counted, but it is seen that some came or went. */
+static void look_at_peer(struct conn *c)
+{
+	activity_look(c->unit->daemon);
+}
+
+static void look_at_bytes(struct conn *c)
+{
+	struct watch *w = c->watch;
+	struct tcpinfo info;
+
+	/* A connection that the kernel does not know any more moves no bytes. */
+	if (!tcpinfo_find(c->unit->daemon->netlink, &w->seen.local, &w->seen.remote, &info) ||
+		info.bytes_in + info.bytes_out == w->seen.bytes)
+		return;
+	w->seen.bytes = info.bytes_in + info.bytes_out;
+	w->seen.moved_ms = clock_ms();
+}
+
 static void on_look(evutil_socket_t fd, short what, void *arg)
 {
 	struct conn *c = arg;
 	struct watch *w = c->watch;
-	uint64_t now_ms = clock_ms();
-	struct tcpinfo info;
 
 	(void)fd;
 	(void)what;
-	/* A connection that the kernel does not know any more moves no bytes. */
-	if (tcpinfo_find(c->unit->daemon->netlink, &w->seen.local, &w->seen.remote, &info) &&
-		info.bytes_in + info.bytes_out != w->seen.bytes) {
-		w->seen.bytes = info.bytes_in + info.bytes_out;
-		w->seen.moved_ms = now_ms;
-	}
-	if (now_ms - w->seen.moved_ms >= c->service->idle_timeout_ms)
+	if (c->peer)
+		look_at_peer(c);
+	else
+		look_at_bytes(c);
+	if (clock_ms() - w->seen.moved_ms >= c->service->idle_timeout_ms)
 		deadline_expire(c, "idle_timeout");
 	else
 		next_look(c);
@@ -58,6 +74,8 @@ void idle_restore(struct conn *c, const struct idle_view *v)
 	w->seen = *v;
 	w->timer = evtimer_new(c->unit->daemon->base, on_look, c);
 	c->watch = w;
+	if (c->peer)
+		activity_add(c->unit->daemon, c->kept, &w->seen.moved_ms);
 	next_look(c);
 }
 
@@ -77,6 +95,8 @@ void idle_end(struct conn *c)
 {
 	if (!c->watch)
 		return;
+	if (c->peer)
+		activity_remove(c->unit->daemon, c->kept);
 	event_free(c->watch->timer);
 	free(c->watch);
 	c->watch = NULL;

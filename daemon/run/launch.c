@@ -11,6 +11,7 @@
 #include "daemon/run/refuse.h"
 #include "daemon/run/reserve.h"
 #include "daemon/run/tour.h"
+#include "daemon/run/wait.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -79,19 +80,17 @@ static int open_stderr(struct conn *c, int connection)
 static void find_ends(const struct listener *l, int fd, const struct addr *peer, struct ends *e)
 {
 	const struct addr *a = &l->addr;
-	bool any = a->kind == ADDR_TCP &&
-		   (a->sa.sa_family == AF_INET ? a->in.sin_addr.s_addr == INADDR_ANY
-					       : IN6_IS_ADDR_UNSPECIFIED(&a->in6.sin6_addr));
+	bool any = addr_is_any(a) || a->kind == ADDR_VSOCK;
 
 	e->credentials = false;
 	e->remote = *peer;
 	e->local = *a;
 	addr_unmap(&e->remote);
-	if (a->kind == ADDR_UNIX)
+	if (addr_is_unix(a))
 		e->credentials = sock_credentials(fd, &e->pid, &e->uid, &e->gid);
 	if (!any)
 		return;
-	e->local.len = sizeof e->local.in6;
+	e->local.len = sizeof e->local.un;
 	if (getsockname(fd, &e->local.sa, &e->local.len) < 0)
 		e->local.len = 0;
 	else
@@ -106,8 +105,9 @@ static void make_plan(struct conn *c, int error)
 	c->plan.service = c->service;
 	c->plan.host = &d->host;
 	c->plan.envp = c->envp;
-	c->plan.share_files =
-		d->host.share_files && d->listeners_open + d->live >= START_MANY_FILES;
+	c->plan.share_files = d->host.share_files &&
+			      d->listeners_open + d->live >= START_MANY_FILES &&
+			      !c->handed; /* a reload could close what it is handed */
 	c->plan.steps = plan_steps(c->service, &d->host, c->plan.share_files);
 	c->plan.error = error;
 	c->plan.tour = log_on(LOG_TOUR);
@@ -157,6 +157,7 @@ static int open_extras(struct conn *c)
 int launch(struct conn *c)
 {
 	struct daemon *d = c->unit->daemon;
+	size_t variables;
 	pid_t pid;
 
 	conn_enter(c);
@@ -165,7 +166,9 @@ int launch(struct conn *c)
 		conn_close(c, NOT_STARTED, NULL);
 		return 0;
 	}
-	env_build(c->service, c->id, &c->ends, c->env_text, c->envp);
+	variables = env_build(c->service, c->id, &c->ends, c->env_text, c->envp);
+	if (c->handed)
+		wait_environ(c, variables);
 	pid = start_child(d->starter, &c->plan);
 	if (pid < 0) {
 		int why = errno;

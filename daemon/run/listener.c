@@ -2,11 +2,14 @@
 
 #include "daemon/base/clock.h"
 #include "daemon/base/fd.h"
+#include "daemon/run/activity.h"
 #include "daemon/run/admit.h"
 #include "daemon/run/launch.h"
+#include "daemon/run/peers.h"
 #include "daemon/run/queue.h"
 #include "daemon/run/reserve.h"
 #include "daemon/run/tour.h"
+#include "daemon/run/wait.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -23,6 +26,8 @@
 
 static void wait_in(struct listener *l, struct waitlist *list)
 {
+	if (l->waits_in)
+		return;
 	event_del(&l->event);
 	TAILQ_INSERT_TAIL(list, l, waiting);
 	l->waits_in = list;
@@ -176,13 +181,22 @@ void listeners_tell_full(struct unit *u)
 }
 
 /* No descriptors, memory or processes: a level-triggered poll would spin (H3). */
-static void suspend_for_shortage(struct listener *l, int error)
+void listener_suspend(struct listener *l, int error)
 {
 	struct daemon *d = l->unit->daemon;
 
 	tell_suspend(&d->shortage_pace, l->unit->service->name, strerrorname_np(error));
 	wait_in(l, &d->shortage);
 	listeners_retry(d);
+}
+
+void listener_wait_for_place(struct listener *l)
+{
+	struct unit *u = l->unit;
+	uint32_t most = u->service->max_connections;
+
+	listeners_tell_full(u);
+	wait_in(l, most && u->live >= most ? &u->full : &u->daemon->full);
 }
 
 /* ---- accepting */
@@ -246,17 +260,17 @@ static bool accept_one(struct listener *l)
 
 		reserve_fill(u->daemon);
 		if (error)
-			suspend_for_shortage(l, error);
+			listener_suspend(l, error);
 		return !error;
 	}
 	if (transient(errno))
 		return true;
 	if (errno != EAGAIN)
-		suspend_for_shortage(l, errno);
+		listener_suspend(l, errno);
 	return false;
 }
 
-static void on_readable(evutil_socket_t fd, short what, void *arg)
+static void on_clients(evutil_socket_t fd, short what, void *arg)
 {
 	struct listener *l = arg;
 	struct unit *u = l->unit;
@@ -271,6 +285,33 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 		wake_one(&u->full);
 }
 
+static void on_datagrams(evutil_socket_t fd, short what, void *arg)
+{
+	struct listener *l = arg;
+
+	(void)fd;
+	(void)what;
+	start_after_wait(l->unit->daemon->starter);
+	peers_readable(l);
+}
+
+static void on_somebody(evutil_socket_t fd, short what, void *arg)
+{
+	struct listener *l = arg;
+
+	(void)fd;
+	(void)what;
+	start_after_wait(l->unit->daemon->starter);
+	wait_readable(l);
+}
+
+static event_callback_fn callback_of(const struct service *s)
+{
+	if (s->wait)
+		return on_somebody;
+	return s->datagrams ? on_datagrams : on_clients;
+}
+
 /* ---- opening and closing */
 
 static void tell_listen(const struct listener *l)
@@ -281,7 +322,7 @@ static void tell_listen(const struct listener *l)
 	struct log_line line;
 
 	/* A port that the kernel chose is news in any case. */
-	if (l->wanted->kind == ADDR_TCP && addr_port(l->wanted) == 0)
+	if (!addr_is_unix(l->wanted) && addr_port(l->wanted) == 0)
 		many = false;
 	log_begin(&line, many ? LOG_INFO : LOG_NOTICE, "listen");
 	log_str(&line, "service", l->unit->service->name);
@@ -318,17 +359,26 @@ static void retry_later(struct listener *l)
 	event_add(l->retry, &later);
 }
 
-static void poll_begin(struct listener *l)
+/* As its service wants it; of an open one the service may be another since a reload. */
+static void poll_it(struct listener *l)
 {
-	struct daemon *d = l->unit->daemon;
+	const struct service *s = l->unit->service;
 
-	l->retry_ms = 0;
-	d->listeners_open++;
-	event_assign(&l->event, d->base, l->fd, EV_READ | EV_PERSIST, on_readable, l);
+	event_assign(
+		&l->event, l->unit->daemon->base, l->fd, EV_READ | EV_PERSIST, callback_of(s), l);
 	if (event_add(&l->event, NULL) < 0)
 		fatal("cannot poll: %m");
 	if (l->unit->state == UNIT_PAUSED)
 		wait_stopped(l);
+	else if (s->wait)
+		wait_refresh(l);
+}
+
+static void poll_begin(struct listener *l)
+{
+	l->retry_ms = 0;
+	l->unit->daemon->listeners_open++;
+	poll_it(l);
 }
 
 struct listener *listener_new(struct unit *u, const struct addr *wanted)
@@ -401,10 +451,13 @@ static void adjust(const struct listener *l)
 
 void listener_renew(struct listener *l)
 {
-	if (l->fd >= 0 && l->event.ev_base)
+	if (l->fd >= 0 && l->event.ev_base) {
 		adjust(l);
-	else if (!l->retry)
+		event_del(&l->event);
+		poll_it(l);
+	} else if (!l->retry) {
 		listener_begin(l);
+	}
 }
 
 void listener_free(struct listener *l)
@@ -417,9 +470,12 @@ void listener_free(struct listener *l)
 			event_del(&l->event);
 			l->unit->daemon->listeners_open--;
 		}
+		if (l->watched)
+			activity_remove(l->unit->daemon, l->fd);
 		sock_unlink(&l->addr, &l->path);
 		fd_close(&l->fd);
 	}
+	waiter_free(l->waiter);
 	free(l);
 }
 

@@ -45,6 +45,10 @@ void listeners_resume(struct unit *u);
 
 /* How many could not be opened yet. */
 size_t listeners_missing(const struct unit *u);
+/* There is no place for a handler, or something is short: the listener is not polled until there
+ * may be one, or a moment is over. */
+void listener_wait_for_place(struct listener *l);
+void listener_suspend(struct listener *l, int error);
 
 /* A service is full and a client waits for it: says so, once. */
 void listeners_tell_full(struct unit *u);

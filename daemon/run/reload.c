@@ -5,10 +5,10 @@
 #include "daemon/os/caps.h"
 #include "daemon/run/control.h"
 #include "daemon/run/daemon.h"
-#include "daemon/run/idle.h"
 #include "daemon/run/listener.h"
 #include "daemon/run/reserve.h"
 #include "daemon/run/units.h"
+#include "daemon/run/wait.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -203,15 +203,15 @@ static bool open_listeners(struct reload *r)
 	return r->complaints->count == before;
 }
 
-static bool open_idle(struct reload *r)
+static bool open_needs(struct reload *r)
 {
 	for (size_t i = 0; i < r->config->services_count; i++) {
 		const struct service *s = &r->config->services[i];
+		const char *what = unit_needs(r->d, s);
 
-		if (!s->enabled || !s->idle_timeout_ms || idle_open(r->d) == 0)
+		if (!what)
 			continue;
-		complain(r->complaints, s->place, 0, 0,
-			"service '%s': idle_timeout: needs sock_diag(7) of the kernel: %s", s->name,
+		complain(r->complaints, s->place, 0, 0, "service '%s': %s: %s", s->name, what,
 			strerror(errno));
 		return false;
 	}
@@ -237,7 +237,7 @@ static bool prepare(struct reload *r)
 	if (!may(r))
 		return false;
 	find_units(r);
-	if (!open_listeners(r) || !open_idle(r))
+	if (!open_listeners(r) || !open_needs(r))
 		return false;
 	if (!control_prepare(r->d->control, r->config, r->complaints))
 		return false;
@@ -322,6 +322,7 @@ static void commit(struct reload *r)
 	config_unref(before);
 	reserve_fill(d);
 	listeners_recheck(d);
+	wait_recheck(d);
 }
 
 /* ---- both */
@@ -390,7 +391,7 @@ void reload_onto(struct daemon *d, struct config *config)
 
 	find_units(&r);
 	open_listeners(&r);
-	open_idle(&r);
+	open_needs(&r);
 	if (!control_prepare(d->control, config, &complaints))
 		control_abandon(d->control);
 	complaints_each(&complaints, tell_warning, NULL);

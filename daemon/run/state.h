@@ -34,6 +34,9 @@ struct listener {
 	struct waitlist *waits_in; /* NULL: it is polled */
 	struct event *retry;       /* owned */
 	unsigned retry_ms;
+	struct waiter *waiter; /* owned; of a socket of datagrams in mode "wait" */
+	bool watched;          /* for idle_exit, by activity.h */
+	uint64_t moved_ms;
 };
 
 /* Why a connection was not admitted.  Each is an `if` in admit.c, a word in the log, a counter. */
@@ -42,7 +45,8 @@ enum reason {
 	REASON_BAN,
 	REASON_TRAP,
 	REASON_DENY,
-	REASON_PROXY, /* it came around the proxy */
+	REASON_PROXY,   /* it came around the proxy */
+	REASON_ADDRESS, /* a datagram that cannot be answered, or not from where it was sent to */
 	REASON_FULL,
 	REASON_PER_SOURCE,
 	REASON_RATE_PER_SOURCE,
@@ -54,6 +58,9 @@ enum reason {
 
 struct lane;
 TAILQ_HEAD(lanes, lane);
+struct waiter;
+struct handed;
+struct peer;
 
 TAILQ_HEAD(listeners, listener);
 
@@ -87,7 +94,9 @@ struct unit {
 	bool fresh_had_turn;
 	struct waitlist full, stopped; /* `stopped`: its listeners while it is paused */
 	struct pace pace, refused_pace;
-	bool told_full; /* its suspension is in the log, so its resumption will be */
+	bool told_full;        /* its suspension is in the log, so its resumption will be */
+	struct waiter *waiter; /* owned; of streams in mode "wait" */
+	struct peer *peers;    /* uthash: the live ones, of datagrams in mode "nowait" */
 };
 
 /* One connection and its handler. */
@@ -109,6 +118,9 @@ struct conn {
 	uint64_t kill_at_ms;   /* then: when its grace is over */
 	struct event *timeout; /* owned */
 	struct watch *watch;   /* owned; of idle_timeout */
+	struct peer *peer;     /* owned; of a sender of datagrams that has a process */
+	struct waiter *waiter; /* borrowed; of a process in mode "wait" */
+	struct handed *handed; /* owned; what it was handed */
 	struct declaration *declaration; /* owned; of a proxied connection until it is declared */
 	enum reason refused;             /* of one whose declared client was not admitted */
 
@@ -163,8 +175,10 @@ struct daemon {
 	struct lingerings lingers;
 	size_t lingers_count;
 	struct sources *sources;
-	struct bans *bans; /* NULL until there is one */
-	int netlink;       /* for tcpinfo_find; -1 where no service has an idle_timeout */
+	struct bans *bans;   /* NULL until there is one */
+	int netlink;         /* for tcpinfo_find; -1 where no service has an idle_timeout */
+	int activity;        /* see activity.h; -1 where nobody asks */
+	struct mover *mover; /* NULL where no service has datagrams and mode "nowait" */
 	struct leftover *leftovers;
 
 	struct waitlist full;     /* wait for any handler to end: max_connections of all */

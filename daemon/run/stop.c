@@ -7,6 +7,7 @@
 #include "daemon/run/linger.h"
 #include "daemon/run/listener.h"
 #include "daemon/run/queue.h"
+#include "daemon/run/wait.h"
 
 #include <signal.h>
 
@@ -79,6 +80,7 @@ void stop(struct daemon *d, const char *signal)
 			listeners_close(u);
 			queue_refuse_all(u);
 		}
+		wait_stop(d);
 		set_timer(d, d->config->stop_timeout_ms);
 		break;
 	case PHASE_DRAIN:

@@ -79,6 +79,14 @@ static void format_arguments(const struct plan *p, enum step step, char *text, s
 	case STEP_ADMIT:
 		snprintf(text, size, "%d, %d", p->admit, PLAN_ADMIT_FD);
 		break;
+	case STEP_REPORT:
+		snprintf(text, size, "%d, %d, O_CLOEXEC", STEPS_REPORT_FD,
+			STEPS_REPORT_FD + p->listeners_count);
+		break;
+	case STEP_LISTEN:
+		snprintf(text, size, "%d listening sockets, %d to %d", p->listeners_count,
+			PLAN_LISTEN_FD, PLAN_LISTEN_FD + p->listeners_count - 1);
+		break;
 	case STEP_STDERR:
 		snprintf(text, size, "%d, 2", p->error);
 		break;
@@ -86,7 +94,7 @@ static void format_arguments(const struct plan *p, enum step step, char *text, s
 		snprintf(text, size, "CLOSE_RANGE_UNSHARE: own descriptors from here on");
 		break;
 	case STEP_PRUNE:
-		snprintf(text, size, "%d, ~0", STEPS_REPORT_FD + 1);
+		snprintf(text, size, "%d, ~0", STEPS_REPORT_FD + p->listeners_count + 1);
 		break;
 	case STEP_NOFILE:
 		snprintf(text, size, "RLIMIT_NOFILE, %ju", (uintmax_t)p->host->nofile.rlim_cur);

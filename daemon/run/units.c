@@ -1,8 +1,11 @@
 #include "daemon/run/units.h"
 
 #include "daemon/run/admit.h"
+#include "daemon/run/idle.h"
 #include "daemon/run/listener.h"
+#include "daemon/run/peers.h"
 #include "daemon/run/reserve.h"
+#include "daemon/run/wait.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -28,8 +31,20 @@ void unit_free(struct unit *u)
 {
 	listeners_close(u);
 	metrics_fini(&u->metrics);
+	waiter_free(u->waiter);
 	config_unref(u->config);
 	free(u);
+}
+
+const char *unit_needs(struct daemon *d, const struct service *s)
+{
+	if (!s->enabled)
+		return NULL;
+	if ((s->idle_timeout_ms || s->idle_exit_ms) && idle_open(d) < 0)
+		return "idle_timeout and idle_exit need sock_diag(7) of the kernel";
+	if (s->datagrams && !s->wait && peers_open(d) < 0)
+		return "a pipe for datagrams";
+	return NULL;
 }
 
 struct unit *unit_find(const struct daemon *d, const char *name)
@@ -124,6 +139,7 @@ void unit_close(struct unit *u)
 		return;
 	u->state = UNIT_CLOSED;
 	listeners_close(u);
+	wait_recheck(u->daemon);
 }
 
 size_t unit_open(struct unit *u)

@@ -43,4 +43,7 @@ void units_sweep(struct daemon *d);
 /* Its sums in the log, where anything came: arrived is accepted and refused. */
 void unit_tell_ledger(const struct unit *u);
 
+/* Opens what superd itself needs for the service.  NULL, or what failed, with errno. */
+const char *unit_needs(struct daemon *d, const struct service *s);
+
 #endif

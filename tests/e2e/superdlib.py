@@ -34,7 +34,7 @@ PROBES = pathlib.Path(__file__).parent / "probes"
 ASAN = FLAVOR == "asan"
 ROOT = os.geteuid() == 0
 PATIENCE = 30  # seconds for what should take none: a bound for hangs, not a measure
-REASONS = ("ban", "trap", "deny", "proxy", "max_connections", "max_per_source", "rate_per_source",
+REASONS = ("ban", "trap", "deny", "proxy", "address", "max_connections", "max_per_source", "rate_per_source",
            "rate", "gone", "stop")  # why a connection is refused, as in superd(8)
 SOON = 5 if ASAN else 2  # "within 50 ms" of a hazard: generous, and still catches a hang
 
@@ -178,11 +178,20 @@ class Client:
         self.sock.close()
 
 
+def socket_type(text):
+    """Of an address as superd writes it."""
+    kinds = {"udp": socket.SOCK_DGRAM, "dgram": socket.SOCK_DGRAM,
+             "seqpacket": socket.SOCK_SEQPACKET}
+    return kinds.get(text.split(":", 1)[0], socket.SOCK_STREAM)
+
+
 def parse_address(text):
     """As superd writes it -> (family, address to connect to)."""
-    if text.startswith("unix:"):
-        path = text[5:]
+    kind, _, path = text.partition(":")
+    if kind in ("unix", "seqpacket", "dgram"):
         return socket.AF_UNIX, "\0" + path[1:] if path.startswith("@") else path
+    if kind == "udp":
+        text = path
     host, port = text.rsplit(":", 1)
     if host.startswith("["):
         return socket.AF_INET6, (host[1:-1], int(port))
@@ -191,7 +200,7 @@ def parse_address(text):
 
 def connect(text, timeout=PATIENCE, source=None):
     family, address = parse_address(text)
-    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock = socket.socket(family, socket_type(text))
     sock.settimeout(timeout)
     try:
         if source is not None:
@@ -372,6 +381,16 @@ class Superd:
     def live(self):
         accepted, closed = self.ledger()
         return accepted - closed
+
+    def end_handlers(self):
+        """Tells those that live to end."""
+        if self.process.poll() is not None:
+            return
+        closed = {e["conn"] for e in self.find("close")}
+        for e in self.find("accept"):
+            if e["conn"] not in closed:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(e["pid"], signal.SIGTERM)
 
     def wait_idle(self, timeout=PATIENCE):
         eventually(lambda: self.live() == 0, f"no live handler; the log:\n{self.tail()}", timeout)

@@ -52,6 +52,18 @@ static const struct {
 	{ "unix:/run/x.sock", "unix:/run/x.sock", 1 },
 	{ "unix:/a b:c", "unix:/a b:c", 1 },
 	{ "unix:@x", "unix:@x", 1 },
+	{ "udp:69", "udp:*:69", 1 },
+	{ "udp:127.0.0.1:69", "udp:127.0.0.1:69", 1 },
+	{ "udp:[::1]:69", "udp:[::1]:69", 1 },
+	{ "udp:localhost:69-70", "udp:127.0.0.1:69 udp:127.0.0.1:70 udp:[::1]:69 udp:[::1]:70", 4 },
+	{ "udp:239.1.2.3:5000", "udp:239.1.2.3:5000", 1 },
+	{ "udp:[::ffff:10.0.0.1]:80", "udp:10.0.0.1:80", 1 },
+	{ "seqpacket:/run/x.sock", "seqpacket:/run/x.sock", 1 },
+	{ "seqpacket:@x", "seqpacket:@x", 1 },
+	{ "dgram:/run/x.sock", "dgram:/run/x.sock", 1 },
+	{ "vsock:7000", "vsock:7000", 1 },
+	{ "vsock:0", "vsock:0", 1 },
+	{ "vsock:4294967294", "vsock:4294967294", 1 },
 };
 
 static void every_form_is_read_and_written_back(void **state)
@@ -90,8 +102,17 @@ static const struct {
 	{ "127.1:80", "'127.1' is not an IP address; names are not looked up, but localhost and * "
 		      "are known" },
 	{ "unix:x", "'x' is neither a path from / nor an abstract name @NAME" },
-	{ "udp:69", "udp: is not a known kind of address; known: PORT, HOST:PORT, [IPV6]:PORT, "
-		    "unix:PATH" },
+	{ "tcp:69", "tcp: is not a known kind of address; known: PORT, HOST:PORT, [IPV6]:PORT, "
+		    "udp:, unix:PATH, seqpacket:PATH, dgram:PATH, vsock:PORT" },
+	{ "udp:unix:/x", "unix: is not a known kind of address; known: PORT, HOST:PORT, "
+			 "[IPV6]:PORT, udp:, unix:PATH, seqpacket:PATH, dgram:PATH, vsock:PORT" },
+	{ "udp:", "the port is missing" },
+	{ "udp:localhost", "the port is missing; write localhost:PORT" },
+	{ "dgram:x", "'x' is neither a path from / nor an abstract name @NAME" },
+	{ "seqpacket:", "'' is neither a path from / nor an abstract name @NAME" },
+	{ "vsock:", "'' is not a port number" },
+	{ "vsock:2:7000", "'2:7000' is not a port number" },
+	{ "vsock:4294967295", "port 4294967295 is outside 0..4294967294" },
 };
 
 static void what_is_wrong_is_said(void **state)
@@ -208,7 +229,51 @@ static const struct {
 	{ "unix:@a", "unix:/a", false },
 	{ "unix:@a", "unix:@a", true },
 	{ "unix:/a", "7000", false },
+	{ "7000", "udp:7000", false },
+	{ "udp:7000", "udp:127.0.0.1:7000", true },
+	{ "udp:239.1.2.3:7000", "udp:239.1.2.4:7000", false },
+	{ "unix:/a", "dgram:/a", true },
+	{ "seqpacket:/a", "dgram:/a", true },
+	{ "unix:@a", "dgram:@a", false },
+	{ "dgram:@a", "dgram:@a", true },
+	{ "vsock:7000", "vsock:7000", true },
+	{ "vsock:7000", "vsock:7001", false },
+	{ "vsock:0", "vsock:0", false },
+	{ "vsock:7000", "7000", false },
 };
+
+static const struct {
+	const char *text;
+	int type;
+	bool ip, is_unix, path, any, multicast;
+} sorts[] = {
+	{ "7000", SOCK_STREAM, true, false, false, true, false },
+	{ "127.0.0.1:7000", SOCK_STREAM, true, false, false, false, false },
+	{ "udp:0.0.0.0:69", SOCK_DGRAM, true, false, false, true, false },
+	{ "udp:239.1.2.3:69", SOCK_DGRAM, true, false, false, false, true },
+	{ "udp:[ff02::1]:69", SOCK_DGRAM, true, false, false, false, true },
+	{ "unix:/a", SOCK_STREAM, false, true, true, false, false },
+	{ "unix:@a", SOCK_STREAM, false, true, false, false, false },
+	{ "seqpacket:@a", SOCK_SEQPACKET, false, true, false, false, false },
+	{ "dgram:/a", SOCK_DGRAM, false, true, true, false, false },
+	{ "vsock:1", SOCK_STREAM, false, false, false, false, false },
+};
+
+static void every_form_is_of_its_sort(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof sorts / sizeof *sorts; i++) {
+		struct addr a = one(sorts[i].text);
+
+		assert_int_equal(addr_socket_type(&a), sorts[i].type);
+		assert_int_equal(addr_is_datagram(&a), sorts[i].type == SOCK_DGRAM);
+		assert_int_equal(addr_is_ip(&a), sorts[i].ip);
+		assert_int_equal(addr_is_unix(&a), sorts[i].is_unix);
+		assert_int_equal(addr_is_path(&a), sorts[i].path);
+		assert_int_equal(addr_is_any(&a), sorts[i].any);
+		assert_int_equal(addr_is_multicast(&a), sorts[i].multicast);
+	}
+}
 
 static void overlapping_listeners_clash_both_ways(void **state)
 {
@@ -233,6 +298,7 @@ int main(void)
 		cmocka_unit_test(a_port_alone_is_both_families),
 		cmocka_unit_test(h07_a_mapped_peer_reads_as_ipv4),
 		cmocka_unit_test(an_unnamed_or_strange_unix_peer_has_a_text),
+		cmocka_unit_test(every_form_is_of_its_sort),
 		cmocka_unit_test(overlapping_listeners_clash_both_ways),
 	};
 

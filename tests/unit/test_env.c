@@ -40,6 +40,18 @@ static const struct {
 		{ "PROTO=IPC", "IPCREMOTEEUID=4294967294", "IPCREMOTEEGID=1001",
 			"IPCREMOTEPID=4711" } },
 	{ NULL, "unix:/run/x.sock", false, { "PROTO=IPC" } },
+	{ "seqpacket:@peer", "seqpacket:/run/x.sock", true,
+		{ "PROTO=IPC", "IPCREMOTEEUID=4294967294", "IPCREMOTEEGID=1001",
+			"IPCREMOTEPID=4711" } },
+	{ NULL, "dgram:/run/x.sock", false, { "PROTO=IPC" } },
+	{ "udp:127.0.0.1:40000", "udp:127.0.0.5:69", false,
+		{ "PROTO=UDP", "UDPREMOTEIP=127.0.0.1", "UDPREMOTEPORT=40000",
+			"REMOTE_ADDR=127.0.0.1", "REMOTE_PORT=40000", "UDPLOCALIP=127.0.0.5",
+			"UDPLOCALPORT=69", "SERVER_ADDR=127.0.0.5", "SERVER_PORT=69" } },
+	{ NULL, "udp:[::1]:69", false,
+		{ "PROTO=UDP", "UDPLOCALIP=::1", "UDPLOCALPORT=69", "SERVER_ADDR=::1",
+			"SERVER_PORT=69" } },
+	{ NULL, "vsock:70000", false, { "PROTO=VSOCK", "VSOCKLOCALPORT=70000" } },
 };
 
 static void keep(const struct addr *a, void *context)
@@ -98,6 +110,23 @@ static void a_connection_becomes_its_variables_and_no_others(void **state)
 	}
 }
 
+static void a_vsock_has_numbers(void **state)
+{
+	const struct service s = { .name = "x", .env = (const char *const[]){ NULL } };
+	struct ends e = ends_of("vsock:1000", "vsock:70000", false);
+	const char *envp[ENV_CONN_MAX + 1];
+	char text[ENV_TEXT_MAX];
+
+	(void)state;
+	e.remote.vm.svm_cid = 3;
+	e.local.vm.svm_cid = 2;
+	env_build(&s, 1, &e, text, envp);
+	assert_true(has(envp, "VSOCKREMOTECID=3"));
+	assert_true(has(envp, "VSOCKREMOTEPORT=1000"));
+	assert_true(has(envp, "VSOCKLOCALCID=2"));
+	assert_true(has(envp, "VSOCKLOCALPORT=70000"));
+}
+
 static void the_longest_addresses_fit(void **state)
 {
 	const struct service s = { .name = "x", .env = (const char *const[]){ NULL } };
@@ -134,6 +163,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_connection_becomes_its_variables_and_no_others),
+		cmocka_unit_test(a_vsock_has_numbers),
 		cmocka_unit_test(the_longest_addresses_fit),
 		cmocka_unit_test(no_variable_is_there_twice),
 	};

@@ -48,6 +48,8 @@ static const struct {
 		{ .root = true, .identity = { .groups = one_group, .groups_count = 1 } }, 0 },
 	{ "an ordinary user stays what he is", { .directory = "/", .identity.set = true }, { 0 },
 		0 },
+	{ "the sockets of mode wait", { .directory = "/", .wait = true }, { 0 },
+		BIT(STEP_REPORT) | BIT(STEP_LISTEN) },
 	{ "no new privileges", { .directory = "/", .no_new_privs = true }, { 0 },
 		BIT(STEP_NO_NEW_PRIVS) },
 };
@@ -68,9 +70,9 @@ static void a_service_needs_these_steps(void **state)
 
 static void the_order_is_the_security_property(void **state)
 {
-	static const enum step order[] = { STEP_STDIN, STEP_STDOUT, STEP_STDERR, STEP_PRUNE,
-		STEP_LIMITS, STEP_CHROOT, STEP_ROOT, STEP_GROUPS, STEP_GID, STEP_UID,
-		STEP_DIRECTORY, STEP_NO_NEW_PRIVS, STEP_SIGNALS, STEP_EXEC };
+	static const enum step order[] = { STEP_STDIN, STEP_STDOUT, STEP_STDERR, STEP_REPORT,
+		STEP_LISTEN, STEP_PRUNE, STEP_LIMITS, STEP_CHROOT, STEP_ROOT, STEP_GROUPS, STEP_GID,
+		STEP_UID, STEP_DIRECTORY, STEP_NO_NEW_PRIVS, STEP_SIGNALS, STEP_EXEC };
 
 	(void)state;
 	for (size_t i = 1; i < LEN(order); i++)
