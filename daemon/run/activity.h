@@ -9,8 +9,9 @@
 /* 0, or -1 with errno; more than once is fine. */
 int activity_open(struct daemon *d);
 
-/* From now on *moved_ms becomes the time of the look that found that something moved: a client or
- * a datagram came, or an answer left.  False: it cannot be watched. */
+/* From now on *moved_ms becomes the time of the look that found that something moved: a datagram
+ * came, or an answer left; of a listening socket only that a client waits.  False: it cannot be
+ * watched. */
 bool activity_add(struct daemon *d, int fd, uint64_t *moved_ms);
 
 /* Before the descriptor is closed: others may still have the socket. */

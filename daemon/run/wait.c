@@ -3,6 +3,7 @@
 #include "daemon/base/clock.h"
 #include "daemon/base/fd.h"
 #include "daemon/os/datagram.h"
+#include "daemon/os/tasks.h"
 #include "daemon/run/activity.h"
 #include "daemon/run/admit.h"
 #include "daemon/run/conns.h"
@@ -33,7 +34,8 @@ struct waiter {
 	unsigned pause_ms;
 	struct event *pause; /* owned */
 	struct event *look;  /* owned; of idle_exit */
-	uint64_t began_ms;
+	uint64_t moved_ms;   /* when something was seen to move, at the last look */
+	uint64_t runs;       /* see tasks.h */
 };
 
 /* The sockets of one process, and its variables. */
@@ -300,6 +302,18 @@ static void next_look(struct waiter *w)
 	event_add(w->look, &t);
 }
 
+/* Streams: the kernel keeps no account of the clients that came and were accepted since, but
+ * whoever accepted them ran. */
+static uint64_t runs(const struct waiter *w)
+{
+	uint64_t sum = 0;
+
+	for (const struct conn *c = w->unit->daemon->conns; c; c = c->hh.next)
+		if (c->waiter == w)
+			sum += tasks_runs(c->pid);
+	return sum;
+}
+
 /* A connection that is still open is a client, even if it is silent. */
 static bool has_clients(const struct waiter *w)
 {
@@ -310,25 +324,33 @@ static bool has_clients(const struct waiter *w)
 	return false;
 }
 
+static bool is_busy(struct waiter *w)
+{
+	uint64_t before = w->runs;
+
+	if (w->only)
+		return false; /* what moves there is seen */
+	w->runs = runs(w);
+	return w->runs != before || has_clients(w);
+}
+
 static void on_look(evutil_socket_t fd, short what, void *arg)
 {
 	struct waiter *w = arg;
-	uint64_t latest_ms = w->began_ms;
 
 	(void)fd;
 	(void)what;
 	if (!w->live || !w->unit->service->idle_exit_ms)
 		return;
 	activity_look(w->unit->daemon);
+	if (is_busy(w))
+		w->moved_ms = clock_ms();
 	for (struct listener *l = first(w); l; l = next(w, l))
-		if (l->moved_ms > latest_ms)
-			latest_ms = l->moved_ms;
-	if (clock_ms() - latest_ms < w->unit->service->idle_exit_ms)
+		if (l->moved_ms > w->moved_ms)
+			w->moved_ms = l->moved_ms;
+	if (clock_ms() - w->moved_ms < w->unit->service->idle_exit_ms)
 		next_look(w);
-	else if (has_clients(w)) {
-		w->began_ms = clock_ms();
-		next_look(w);
-	} else
+	else
 		end_all(w, "idle_exit");
 }
 
@@ -336,7 +358,7 @@ static void watch(struct waiter *w)
 {
 	if (!w->unit->service->idle_exit_ms)
 		return;
-	w->began_ms = clock_ms();
+	w->moved_ms = clock_ms();
 	for (struct listener *l = first(w); l; l = next(w, l))
 		if (!l->watched)
 			l->watched = activity_add(w->unit->daemon, l->fd, &l->moved_ms);
