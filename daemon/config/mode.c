@@ -39,10 +39,16 @@ static bool lets_all_in(const struct peers *list)
 
 /* ---- wait: superd meets no client ---- */
 
+/* Names the service where the place does not: `defaults` may be wrong for one of many. */
 static void complain_of_wait(struct loader *l, const struct draft *d, const char *key)
 {
+	const struct place *at = &d->places[schema_find(schema_service, key) - schema_service];
+	bool named = !at->owner || strcmp(at->owner, d->name.owner) == 0;
+
 	draft_complain(l, d, key,
-		"in mode \"wait\" the program meets its clients itself, so superd cannot do this");
+		"in mode \"wait\"%s%s the program meets its clients itself, so superd cannot do "
+		"this",
+		named ? "" : ", as of ", named ? "" : d->name.owner);
 }
 
 static void check_wait(struct loader *l, const struct draft *d)
@@ -127,9 +133,9 @@ static void check_peers(struct loader *l, struct draft *d)
 		draft_complain(l, d, "close", "there is no connection that could linger");
 	if (draft_has(d, "proxy_protocol"))
 		draft_complain(l, d, "proxy_protocol", "proxies come by TCP");
-	if (!draft_has(d, "idle_timeout"))
+	if (!draft_has(d, "idle_timeout") && has_kind(d, addr_is_ip))
 		s->idle_timeout_ms = DATAGRAM_IDLE_MS;
-	else if (!s->idle_timeout_ms)
+	else if (draft_has(d, "idle_timeout") && !s->idle_timeout_ms)
 		draft_complain(l, d, "idle_timeout",
 			"nobody says goodbye by UDP, so there has to be a time");
 	check_forged(l, d);

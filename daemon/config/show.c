@@ -41,14 +41,15 @@ static bool follows(const struct addr *a, const struct addr *b, unsigned steps)
 /* One address, or a run of ports; the host * is what a port alone means. */
 static char *run_text(const struct addr *first, unsigned length)
 {
-	char text[ADDR_TEXT_MAX];
-	const char *start = addr_format(first, text);
+	char text[ADDR_TEXT_MAX], *any;
 
-	if (strncmp(start, "*:", 2) == 0)
-		start += 2;
+	addr_format(first, text);
+	any = first->dual ? strstr(text, "*:") : NULL;
+	if (any)
+		memmove(any, any + 2, strlen(any + 2) + 1);
 	if (length == 1)
-		return mem_dup(start);
-	return mem_print("%s-%u", start, addr_port(first) + length - 1);
+		return mem_dup(text);
+	return mem_print("%s-%u", text, addr_port(first) + length - 1);
 }
 
 static char *listen_cell(const struct service *s)

@@ -283,6 +283,36 @@ def test_a_reload_to_nowait_ends_it_and_serves(superd, server):
     d.wait_for("accept", where=lambda e: "peer" in e)
 
 
+def test_h50_it_lives_over_an_upgrade(superd, server):
+    d = superd({"services": {"a": {"listen": ["127.0.0.1:0", "[::1]:0"], "mode": "wait",
+                                   "exec": server, "instances": 2, "idle_exit": "3s"}}})
+    who(d)
+    d.wait_for("accept", count=2)
+    pids = {e["pid"] for e in d.find("accept")}
+    d.upgrade()
+    assert {who(d, a)[0] for a in d.addrs["a"] * 3} <= pids
+    assert len(d.find("accept")) == 2
+    d.wait_for("timeout", reason="idle_exit", count=2)
+    d.wait_for("close", count=2)
+    assert who(d)[0] not in pids
+    d.checked_fds = False
+
+
+def test_a_service_that_is_closed_by_hand_ends_it(superd, server, folder):
+    control = folder / "control"
+    d = superd({"control": str(control), "services": {
+        "a": {"listen": "127.0.0.1:0", "mode": "wait", "exec": server},
+        "b": {"listen": "127.0.0.1:0", "exec": "true"}}})
+    first, _ = who(d)
+    ctl = SUPERD.parent / "superctl"
+    assert subprocess.run([ctl, "-s", control, "pause", "a"], timeout=60).returncode == 0
+    assert who(d)[0] == first  # who is there goes on
+    assert subprocess.run([ctl, "-s", control, "stop", "a"], timeout=60).returncode == 0
+    d.wait_for("close", signal="TERM", pid=first)
+    assert subprocess.run([ctl, "-s", control, "start", "a"], timeout=60).returncode == 0
+    d.checked_fds = False
+
+
 def test_a_oneliner(superd, server, folder):
     d = superd(None, command=[str(SUPERD), "-l", "127.0.0.1:0", "-o", "mode=wait",
                               *(["-o", "user=root"] if os.geteuid() == 0 else [])],
