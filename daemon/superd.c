@@ -30,7 +30,7 @@ static const char help[] =
 	"  -t             check only: print what would run, or every complaint\n"
 	"  --doctor       check more: try users, addresses and limits, and tell the remedies\n"
 	"  -l ADDR        without a file: serve PROG on ADDR, such as 7000, 127.0.0.1:7000,\n"
-	"                 [::1]:7000, localhost:7000, 7000-7099, unix:/path, unix:@name\n"
+	"                 [::1]:7000, localhost:7000, 7000-7099, udp:69, unix:/path, unix:@name\n"
 	"  -o KEY=VALUE   set a key of services.json(5) in every service\n"
 	"  -d             go to the background once really listening\n"
 	"  -p FILE        write the process id to FILE, and lock it\n"

@@ -46,9 +46,9 @@ static void complain_of_wait(struct loader *l, const struct draft *d, const char
 	bool named = !at->owner || strcmp(at->owner, d->name.owner) == 0;
 
 	draft_complain(l, d, key,
-		"in mode \"wait\"%s%s the program meets its clients itself, so superd cannot do "
+		"in mode \"wait\"%s%s%s the program meets its clients itself, so superd cannot do "
 		"this",
-		named ? "" : ", as of ", named ? "" : d->name.owner);
+		named ? "" : ", as of ", named ? "" : d->name.owner, named ? "" : ",");
 }
 
 static void check_wait(struct loader *l, const struct draft *d)

@@ -114,10 +114,22 @@ void datagram_discard(int fd)
 	(void)!recv(fd, NULL, 0, MSG_DONTWAIT);
 }
 
+/* It claims to come from where it went, and an answer would come back as the next question. */
+static bool is_circle(const struct datagram *d)
+{
+	const struct addr *a = &d->from, *b = &d->to;
+
+	if (a->sa.sa_family != b->sa.sa_family || addr_port(a) != addr_port(b))
+		return false;
+	return a->sa.sa_family == AF_INET
+		       ? a->in.sin_addr.s_addr == b->in.sin_addr.s_addr
+		       : IN6_ARE_ADDR_EQUAL(&a->in6.sin6_addr, &b->in6.sin6_addr);
+}
+
 bool datagram_can_be_answered(const struct datagram *d)
 {
 	return d->from.len && addr_port(&d->from) && !addr_is_any(&d->from) && d->to.len &&
-	       !addr_is_multicast(&d->to);
+	       !addr_is_multicast(&d->to) && !is_circle(d);
 }
 
 /* ---- the socket of a peer ---- */

@@ -25,7 +25,8 @@ uint64_t datagram_mark(int fd);
 /* The first of the queue is thrown away. */
 void datagram_discard(int fd);
 
-/* Nobody can be answered who has no address or port, or from an address that is not one of ours. */
+/* Nobody can be answered who has no address or port, or claims to be us, or from an address that is
+ * not one of ours. */
 bool datagram_can_be_answered(const struct datagram *d);
 
 /* A socket of ours, bound to `local` and connected to `peer`.  For a moment between the two it

@@ -502,14 +502,29 @@ def test_a_handler_that_does_not_read_does_not_spin(superd):
 def test_what_cannot_be_answered_is_refused(superd):
     d = superd({"services": {"a": nowait(listen="udp:0")}})
     port = port_of(d.addr["a"])
-    header = struct.pack("!HHHH", 0, port, 9, 0)  # from port 0
-    with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_UDP) as raw:
-        raw.sendto(header + b"x", ("127.0.0.1", 0))
+    for source in (0, port):  # from no port; from ourselves
+        header = struct.pack("!HHHH", source, port, 9, 0)
+        with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_UDP) as raw:
+            raw.sendto(header + b"x", ("127.0.0.1", 0))
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
         s.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
         s.sendto(b"x", ("127.255.255.255", port))
-    d.wait_for("reject", count=2, reason="address")
+    d.wait_for("reject", count=3, reason="address")
     assert not d.find("accept")
+
+
+@needs_root
+def test_h39_a_failed_start_for_a_peer_costs_its_first_datagram(superd, folder):
+    gone = script(folder, "gone", "#!/bin/sh\n")
+    d = superd({"services": {"a": {"listen": UDP, "mode": "nowait", "exec": str(gone)}}})
+    gone.unlink()
+    s = udp(d)
+    s.send(b"x")
+    d.wait_for("exec-failed")
+    time.sleep(0.5)
+    assert len(d.find("exec-failed")) == 1
+    s.send(b"x")
+    d.wait_for("exec-failed", count=2)
 
 
 @needs_root

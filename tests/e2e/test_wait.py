@@ -304,12 +304,19 @@ def test_a_service_that_is_closed_by_hand_ends_it(superd, server, folder):
         "a": {"listen": "127.0.0.1:0", "mode": "wait", "exec": server},
         "b": {"listen": "127.0.0.1:0", "exec": "true"}}})
     first, _ = who(d)
-    ctl = SUPERD.parent / "superctl"
-    assert subprocess.run([ctl, "-s", control, "pause", "a"], timeout=60).returncode == 0
+
+    def superctl(*words):
+        ctl = [SUPERD.parent / "superctl", "-s", control]
+        assert subprocess.run([*ctl, *words], timeout=60).returncode == 0
+
+    superctl("pause", "a")
     assert who(d)[0] == first  # who is there goes on
-    assert subprocess.run([ctl, "-s", control, "stop", "a"], timeout=60).returncode == 0
+    superctl("disable", "a")
     d.wait_for("close", signal="TERM", pid=first)
-    assert subprocess.run([ctl, "-s", control, "start", "a"], timeout=60).returncode == 0
+    superctl("enable", "a")
+    pid, _ = who(d, d.find("listen", service="a")[-1]["addr"])
+    superctl("kill", "a")
+    d.wait_for("close", signal="TERM", pid=pid)
     d.checked_fds = False
 
 
