@@ -371,6 +371,10 @@ void wait_readable(struct listener *l)
 {
 	struct waiter *w = waiter_of(l);
 
+	if (!wants_more(w)) {
+		refresh(w); /* it had been waiting for something else */
+		return;
+	}
 	if (w->only) {
 		w->mark = datagram_mark(l->fd);
 		if (!w->mark)

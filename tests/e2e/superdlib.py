@@ -383,14 +383,10 @@ class Superd:
         return accepted - closed
 
     def end_handlers(self):
-        """Tells those that live to end."""
-        if self.process.poll() is not None:
-            return
-        closed = {e["conn"] for e in self.find("close")}
-        for e in self.find("accept"):
-            if e["conn"] not in closed:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(e["pid"], signal.SIGTERM)
+        """Tells those that live to end; by what runs, since the log may be a moment behind."""
+        for pid in children(self.pid) if self.process.poll() is None else ():
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(pid, signal.SIGTERM)
 
     def wait_idle(self, timeout=PATIENCE):
         eventually(lambda: self.live() == 0, f"no live handler; the log:\n{self.tail()}", timeout)

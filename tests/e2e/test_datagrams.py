@@ -13,8 +13,7 @@ import time
 
 import pytest
 
-from superdlib import (ASAN, PATIENCE, connect, cpu_seconds, eventually, needs_root, port_of,
-                       processes, script, shell)
+from superdlib import ASAN, HANDLERS, PATIENCE, connect, cpu_seconds, needs_root, port_of, script
 
 UDP = "udp:127.0.0.1:0"
 
@@ -116,7 +115,8 @@ s = socket.socket(fileno=os.dup(0))
 os.set_blocking(0, os.get_blocking(0))
 text = [os.get_blocking(0), s.type == socket.SOCK_DGRAM,
         s.getsockopt(socket.IPPROTO_IP, 8), s.getsockopt(socket.SOL_SOCKET, 35),
-        s.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT), os.fstat(0).st_ino == os.fstat(1).st_ino,
+        s.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT),
+        os.fstat(0).st_ino == os.fstat(1).st_ino,
         os.fstat(0).st_ino == os.fstat(3).st_ino, os.environ["LISTEN_FDS"],
         int(os.environ["LISTEN_PID"]) == os.getpid(), os.environ["LISTEN_FDNAMES"],
         sorted(os.listdir("/proc/self/fd"))[:5]]
@@ -239,8 +239,8 @@ def test_tftpd_as_inetd_would_run_it(superd, folder):
                                       "exec": ["/usr/sbin/in.tftpd", "-t", "1", "-s",
                                                str(folder / "pub")]}}})
     port = port_of(d.addr["tftp"])
-    clients = [subprocess.Popen(["tftp", "-m", "binary", "127.0.0.1", str(port), "-c", "get", "file",
-                                 str(folder / f"got{n}")], stdin=subprocess.DEVNULL)
+    clients = [subprocess.Popen(["tftp", "-m", "binary", "127.0.0.1", str(port), "-c", "get",
+                                 "file", str(folder / f"got{n}")], stdin=subprocess.DEVNULL)
                for n in range(5)]
     for n, c in enumerate(clients):
         assert c.wait(60) == 0
@@ -251,6 +251,36 @@ def test_tftpd_as_inetd_would_run_it(superd, folder):
                             str(folder / "again")], stdin=subprocess.DEVNULL, timeout=60)
     assert again.returncode == 0 and (folder / "again").read_bytes() == content
     assert len(d.find("accept")) >= 2
+
+
+@pytest.mark.parametrize("mode", ["wait", pytest.param("nowait", marks=needs_root)])
+def test_the_little_services_of_inetd_in_both_modes(superd, mode):
+    d = superd({"services": {name: {"listen": ["udp:127.0.0.1:0", "udp:[::1]:0"], "mode": mode,
+                                    "exec": [str(HANDLERS / name), "-i", "500ms"]}
+                             for name in ("echo", "time", "daytime")}})
+    for _ in range(2):  # started, and started again
+        for i in range(2):
+            s = connect(d.addrs["echo"][i]).sock
+            s.send(b"hello")
+            assert s.recv(100) == b"hello"
+            s = connect(d.addrs["time"][i]).sock
+            s.send(b"")
+            assert abs(struct.unpack("!I", s.recv(100))[0] - 2208988800 - time.time()) < 60
+            s = connect(d.addrs["daytime"][i]).sock
+            s.send(b"")
+            assert s.recv(100).endswith(b"\r\n")
+        d.wait_idle()
+    assert not d.find("suspend")
+
+
+@needs_root
+def test_sockets_are_handed_over_where_close_range_is_missing(superd, probes):
+    d = superd({"services": {"a": perl(ANSWER, ["udp:127.0.0.1:0", "udp:[::1]:0"]),
+                             "b": nowait()}}, prefix=[probes / "without_close_range"])
+    for service in "ab":
+        pid = ask(udp(d, service))
+        fds = os.listdir(f"/proc/{pid}/fd")
+        assert sorted(fds) == (["0", "1", "2", "3"] if service == "a" else ["0", "1", "2"])
 
 
 # ---------------------------------------------------------------- mode "nowait"
@@ -272,8 +302,8 @@ def test_each_sender_has_a_process_and_a_connected_socket(superd):
 @needs_root
 def test_its_descriptors_and_variables(superd):
     d = superd({"services": {"a": {"listen": "udp:127.0.0.1:0", "mode": "nowait", "shell":
-                                   "dd bs=9000 count=1 status=none; env | sort; ls /proc/self/fd | wc -l; "
-                                   "sleep 60"}}})
+                                   "dd bs=9000 count=1 status=none; env | sort; "
+                                   "ls /proc/self/fd | wc -l; sleep 60"}}})
     s = udp(d)
     s.send(b"first\n")
     text = ""
@@ -305,10 +335,13 @@ def test_the_first_datagram_has_its_senders_address(superd):
 @needs_root
 @pytest.mark.parametrize("size", [0, 1, 1472, 8192, 65507])
 def test_every_size_arrives_whole(superd, size):
-    d = superd({"services": {"a": nowait("$| = 1; for (1..2) { sysread(STDIN, my $d, 70000);"
-                                         "syswrite(STDOUT, length($d) . ' ' . unpack('%32C*', $d)); }"
-                                         "sleep 60",
-                                         receive_buffer="1M")}})
+    d = superd({"services": {"a": nowait("""
+for (1..2) {
+    sysread(STDIN, my $d, 70000);
+    syswrite(STDOUT, length($d) . ' ' . unpack('%32C*', $d));
+}
+sleep 60;
+""", receive_buffer="1M")}})
     data = random.Random(size).randbytes(size)
     s = udp(d)
     for _ in range(2):  # through superd, and not
@@ -470,8 +503,8 @@ def test_idle_timeout_ends_a_silent_peer_and_no_other(superd):
 @needs_root
 def test_answers_alone_keep_a_peer(superd):
     d = superd({"services": {"a": {"listen": UDP, "mode": "nowait", "idle_timeout": "2s", "shell":
-                                   "dd bs=9000 count=1 status=none >/dev/null; for i in 1 2 3 4 5 6 7 8 9 10; do echo $i; sleep 0.5; "
-                                   "done"}}})
+                                   "dd bs=9000 count=1 status=none >/dev/null; "
+                                   "for i in 1 2 3 4 5 6 7 8 9 10; do echo $i; sleep 0.5; done"}}})
     s = udp(d)
     s.send(b"x\n")
     assert [int(s.recv(10)) for _ in range(10)] == list(range(1, 11))

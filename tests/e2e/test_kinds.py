@@ -4,11 +4,10 @@ import os
 import pathlib
 import re
 import socket
-import struct
 
 import pytest
 
-from superdlib import connect, echo, eventually, handler, needs_root, port_of, script, shell
+from superdlib import echo, needs_root, port_of, script, shell
 
 # Asks its own connection, as the handler has it.
 OPTION = """#!/usr/bin/env python3
@@ -48,7 +47,8 @@ def test_seqpacket_keeps_the_bounds_of_messages(superd, folder, where):
 
 
 def test_a_peer_of_seqpacket_is_known(superd, folder):
-    d = superd({"services": {"a": shell("env", f"seqpacket:{folder}/x.sock", allow=f"uid:{os.geteuid()}")}})
+    d = superd({"services": {"a": shell("env", f"seqpacket:{folder}/x.sock",
+                                        allow=f"uid:{os.geteuid()}")}})
     lines = d.ask("a").decode().splitlines()
     for line in ("PROTO=IPC", f"IPCREMOTEEUID={os.geteuid()}", f"IPCREMOTEPID={os.getpid()}"):
         assert line in lines

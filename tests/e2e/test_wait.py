@@ -2,14 +2,12 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import time
 
 import pytest
 
-from superdlib import (PATIENCE, SUPERD, connect, cpu_seconds, descendants, eventually, needs_root,
-                       port_of, script)
+from superdlib import SUPERD, connect, cpu_seconds, descendants, script
 
 # Accepts on the first of LISTEN_FDS, as programs do that know sd_listen_fds(3), on all of them,
 # and answers with its pid and the number of the descriptor.
@@ -189,9 +187,9 @@ def test_idle_exit_scales_to_zero_and_the_next_client_starts_it_again(superd, se
     d = superd({"services": {"a": {"listen": ["127.0.0.1:0", "[::1]:0"], "mode": "wait",
                                    "exec": server, "idle_exit": "1s"}}})
     first, _ = who(d)
-    for _ in range(8):  # two seconds in which somebody comes, to the one or to the other
+    for n in range(8):  # two seconds in which somebody comes, to the one or to the other
         time.sleep(0.25)
-        assert who(d, d.addrs["a"][_ % 2])[0] == first
+        assert who(d, d.addrs["a"][n % 2])[0] == first
     assert d.wait_for("timeout", reason="idle_exit")["pid"] == first
     d.wait_for("close", signal="TERM")
     assert not descendants(d.pid)
