@@ -17,6 +17,7 @@ IMPORTDIR ?= $(LIBEXECDIR)/superd-import
 SYSCONFDIR ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)
 CONFDIR   ?= $(SYSCONFDIR)/superd
 DATADIR   ?= $(PREFIX)/share/superd
+UNITDIR   ?= $(PREFIX)/lib/systemd/system
 INSTALL   ?= install
 
 CFLAGS    ?= -O2 -g
@@ -288,10 +289,10 @@ schema: all ## write etc/services.schema.json anew from the table of keys
 	$(B)/superd --schema > etc/services.schema.json
 
 # ---------------------------------------------------------------- installing
-.PHONY: install uninstall dist
+.PHONY: install install-units uninstall dist
 MAN_SECTIONS := $(sort $(foreach m,$(MAN_SRC),$(subst .,,$(suffix $(m)))))
 
-install: all ## into DESTDIR and PREFIX; an existing configuration is left alone
+install: all install-units ## into DESTDIR and PREFIX; an existing configuration is left alone
 	$(INSTALL) -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(HANDLERDIR) $(DESTDIR)$(DATADIR) \
 		$(DESTDIR)$(BINDIR) $(DESTDIR)$(IMPORTDIR) $(DESTDIR)$(CONFDIR)/services.d \
 		$(foreach n,$(MAN_SECTIONS),$(DESTDIR)$(MANDIR)/man$(n))
@@ -301,6 +302,8 @@ install: all ## into DESTDIR and PREFIX; an existing configuration is left alone
 	$(INSTALL) -m 755 contrib/import/superd-import $(DESTDIR)$(IMPORTDIR)/
 	ln -srf $(DESTDIR)$(IMPORTDIR)/superd-import $(DESTDIR)$(BINDIR)/superd-import
 	$(INSTALL) -m 644 etc/mime.types etc/services.schema.json $(DESTDIR)$(DATADIR)/
+	$(INSTALL) -d $(DESTDIR)$(DATADIR)/systemd
+	$(INSTALL) -m 644 contrib/systemd/*.conf $(DESTDIR)$(DATADIR)/systemd/
 	for m in $(MAN_SRC); do $(INSTALL) -m 644 $$m $(DESTDIR)$(MANDIR)/man$${m##*.}/; done
 	[ -e $(DESTDIR)$(CONFDIR)/services.json ] || \
 		$(INSTALL) -m 644 etc/installed.json $(DESTDIR)$(CONFDIR)/services.json
@@ -308,9 +311,15 @@ install: all ## into DESTDIR and PREFIX; an existing configuration is left alone
 		[ -e $(DESTDIR)$(CONFDIR)/services.d/$${f##*/} ] || \
 			$(INSTALL) -m 644 $$f $(DESTDIR)$(CONFDIR)/services.d/; done
 
+install-units: ## systemd's unit alone, with these paths
+	$(INSTALL) -d $(DESTDIR)$(UNITDIR)
+	sed -e 's|@SBINDIR@|$(SBINDIR)|g' -e 's|@CONFDIR@|$(CONFDIR)|g' contrib/systemd/superd.service.in \
+		> $(DESTDIR)$(UNITDIR)/superd.service
+	chmod 644 $(DESTDIR)$(UNITDIR)/superd.service
+
 uninstall: ## take away what install brought, but for the configuration
 	rm -f $(PROGS:$(B)/%=$(DESTDIR)$(SBINDIR)/%)
-	rm -f $(DESTDIR)$(BINDIR)/superd-import
+	rm -f $(DESTDIR)$(BINDIR)/superd-import $(DESTDIR)$(UNITDIR)/superd.service
 	rm -rf $(DESTDIR)$(HANDLERDIR) $(DESTDIR)$(IMPORTDIR) $(DESTDIR)$(DATADIR)
 	for m in $(MAN_SRC); do rm -f $(DESTDIR)$(MANDIR)/man$${m##*.}/$${m##*/}; done
 

@@ -9,10 +9,12 @@
 #include "daemon/run/queue.h"
 #include "daemon/run/wait.h"
 
+#include <inttypes.h>
 #include <signal.h>
 
 #define LEFTOVER_GRACE_MS 1000
 #define AFTER_KILL_MS 2000 /* a process that KILL does not end hangs in the kernel */
+#define SLACK_MS 10000     /* for the service manager: what else an end takes */
 
 static void tell(struct daemon *d, const char *phase, const char *signal)
 {
@@ -34,6 +36,8 @@ static void set_timer(struct daemon *d, uint64_t ms)
 	if (!d->phase_timer)
 		d->phase_timer = evtimer_new(d->base, on_phase_over, d);
 	event_add(d->phase_timer, &t);
+	/* Whatever the manager's own patience: how long a stop takes is said in our configuration. */
+	notify("EXTEND_TIMEOUT_USEC=%" PRIu64, (ms + SLACK_MS) * 1000);
 }
 
 /* Each handler has its own grace; the timer is behind the longest. */
