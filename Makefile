@@ -278,7 +278,8 @@ lint: deps-lint man-lint layers ## clang-tidy, cppcheck, shellcheck, mandoc, lay
 		--suppress='*:/usr/include/*' -I. $(DEFS) -DSUPERD_DATA_DIR='""' daemon handlers
 	clang-tidy --quiet $(LIB_SRC) $(PROG_SRC) $(HANDLER_SRC) $(HCOMMON_SRC) -- -std=gnu11 $(DEFS) $(DEP_CFLAGS) -I. \
 		-DSUPERD_DATA_DIR='""'
-	shellcheck -S warning -s sh tests/layers.sh tests/bench/peers.sh tests/world/fetch.sh
+	shellcheck -S warning -s sh tests/layers.sh tests/bench/peers.sh tests/world/fetch.sh \
+		tests/e2e/systemd/start.sh
 	shellcheck .ci/run
 
 man-lint:
