@@ -86,6 +86,30 @@ static struct config *derive(struct config *base)
 	return c;
 }
 
+/* What mode.c says of a file. */
+static bool fits_mode(const struct service *s, const char *key, struct complaints *complaints)
+{
+	static const char *const of_clients[] = { "max_per_source", "rate", "rate_per_source",
+		"idle_timeout" };
+
+	for (size_t i = 0; s->wait && i < sizeof of_clients / sizeof *of_clients; i++) {
+		if (strcmp(of_clients[i], key) != 0)
+			continue;
+		complain(complaints, "set", 0, 0,
+			"%s: in mode \"wait\" the program meets its clients itself, so superd "
+			"cannot "
+			"do this",
+			key);
+		return false;
+	}
+	if (s->datagrams && !s->wait && (!s->max_connections || !s->idle_timeout_ms)) {
+		complain(complaints, "set", 0, 0,
+			"%s: cannot be 0, since nothing else bounds the senders of datagrams", key);
+		return false;
+	}
+	return true;
+}
+
 struct config *config_tune(struct config *base, size_t service, const char *key, const char *value,
 	struct complaints *complaints)
 {
@@ -103,6 +127,10 @@ struct config *config_tune(struct config *base, size_t service, const char *key,
 		s = (struct service *)&c->services[service];
 		memcpy((char *)s + k->offset - offsetof(struct draft, s), (char *)draft + k->offset,
 			size_of(k));
+		if (!fits_mode(s, key, complaints)) {
+			config_unref(c);
+			c = NULL;
+		}
 	}
 	free(draft);
 	return c;

@@ -303,9 +303,11 @@ def test_a_service_that_is_closed_by_hand_ends_it(superd, server, folder):
         "b": {"listen": "127.0.0.1:0", "exec": "true"}}})
     first, _ = who(d)
 
-    def superctl(*words):
-        ctl = [SUPERD.parent / "superctl", "-s", control]
-        assert subprocess.run([*ctl, *words], timeout=60).returncode == 0
+    def superctl(*words, code=0):
+        r = subprocess.run([SUPERD.parent / "superctl", "-s", control, *words], timeout=60,
+                           capture_output=True, text=True)
+        assert r.returncode == code, r
+        return r.stdout + r.stderr
 
     superctl("pause", "a")
     assert who(d)[0] == first  # who is there goes on
@@ -313,6 +315,8 @@ def test_a_service_that_is_closed_by_hand_ends_it(superd, server, folder):
     d.wait_for("close", signal="TERM", pid=first)
     superctl("enable", "a")
     pid, _ = who(d, d.find("listen", service="a")[-1]["addr"])
+    superctl("set", "a", "timeout=10m")
+    assert "meets its clients itself" in superctl("set", "a", "max_per_source=3", code=1)
     superctl("kill", "a")
     d.wait_for("close", signal="TERM", pid=pid)
     d.checked_fds = False
