@@ -18,6 +18,8 @@ SYSCONFDIR ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)
 CONFDIR   ?= $(SYSCONFDIR)/superd
 DATADIR   ?= $(PREFIX)/share/superd
 UNITDIR   ?= $(PREFIX)/lib/systemd/system
+BASHCOMPDIR ?= $(PREFIX)/share/bash-completion/completions
+ZSHCOMPDIR ?= $(PREFIX)/share/zsh/site-functions
 INSTALL   ?= install
 
 CFLAGS    ?= -O2 -g
@@ -150,7 +152,7 @@ $(TLIB): $(TLIB_OBJ)
 
 # ---------------------------------------------------------------- dependencies, Debian packages by name
 DEPS_BUILD := gcc libc6-dev pkg-config libevent-dev libjansson-dev libncurses-dev uthash-dev musl-tools
-DEPS_TEST  := libcmocka-dev python3-pytest python3-jsonschema mandoc netcat-openbsd curl perl \
+DEPS_TEST  := libcmocka-dev python3-pytest python3-jsonschema python3-pyte mandoc netcat-openbsd curl perl \
               git rsync openssh-server openssh-client haproxy shellcheck clang iproute2 \
               strace tftpd-hpa tftp-hpa fcgiwrap libfcgi-bin
 # Programs that people run from inetd, and their clients; the second list is unpacked, not installed.
@@ -276,11 +278,11 @@ lint: deps-lint man-lint layers ## clang-tidy, cppcheck, shellcheck, mandoc, lay
 		--enable=warning,portability,performance --library=gnu --include=/usr/include/uthash.h \
 		--include=/usr/include/jansson.h --include=$(QUEUE_H) \
 		--suppress='*:/usr/include/*' -I. $(DEFS) -DSUPERD_DATA_DIR='""' daemon handlers
-	clang-tidy --quiet $(LIB_SRC) $(PROG_SRC) $(HANDLER_SRC) $(HCOMMON_SRC) -- -std=gnu11 $(DEFS) $(DEP_CFLAGS) -I. \
+	clang-tidy --quiet $(LIB_SRC) $(PROG_SRC) $(CTL_SRC) $(HANDLER_SRC) $(HCOMMON_SRC) -- -std=gnu11 $(DEFS) $(DEP_CFLAGS) -I. \
 		-DSUPERD_DATA_DIR='""'
 	shellcheck -S warning -s sh tests/layers.sh tests/bench/peers.sh tests/world/fetch.sh \
 		tests/e2e/systemd/start.sh
-	shellcheck .ci/run
+	shellcheck .ci/run contrib/completion/superctl.bash
 
 man-lint:
 	@out=$$(mandoc -T lint -W warning $(MAN_SRC) 2>&1); [ -z "$$out" ] || { echo "$$out"; exit 1; }
@@ -305,6 +307,9 @@ install: all install-units ## into DESTDIR and PREFIX; an existing configuration
 	$(INSTALL) -m 644 etc/mime.types etc/services.schema.json $(DESTDIR)$(DATADIR)/
 	$(INSTALL) -d $(DESTDIR)$(DATADIR)/systemd
 	$(INSTALL) -m 644 contrib/systemd/*.conf $(DESTDIR)$(DATADIR)/systemd/
+	$(INSTALL) -d $(DESTDIR)$(BASHCOMPDIR) $(DESTDIR)$(ZSHCOMPDIR)
+	$(INSTALL) -m 644 contrib/completion/superctl.bash $(DESTDIR)$(BASHCOMPDIR)/superctl
+	$(INSTALL) -m 644 contrib/completion/_superctl $(DESTDIR)$(ZSHCOMPDIR)/
 	for m in $(MAN_SRC); do $(INSTALL) -m 644 $$m $(DESTDIR)$(MANDIR)/man$${m##*.}/; done
 	[ -e $(DESTDIR)$(CONFDIR)/services.json ] || \
 		$(INSTALL) -m 644 etc/installed.json $(DESTDIR)$(CONFDIR)/services.json
@@ -321,6 +326,7 @@ install-units: ## systemd's unit alone, with these paths
 uninstall: ## take away what install brought, but for the configuration
 	rm -f $(PROGS:$(B)/%=$(DESTDIR)$(SBINDIR)/%)
 	rm -f $(DESTDIR)$(BINDIR)/superd-import $(DESTDIR)$(UNITDIR)/superd.service
+	rm -f $(DESTDIR)$(BASHCOMPDIR)/superctl $(DESTDIR)$(ZSHCOMPDIR)/_superctl
 	rm -rf $(DESTDIR)$(HANDLERDIR) $(DESTDIR)$(IMPORTDIR) $(DESTDIR)$(DATADIR)
 	for m in $(MAN_SRC); do rm -f $(DESTDIR)$(MANDIR)/man$${m##*.}/$${m##*/}; done
 

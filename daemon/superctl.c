@@ -57,7 +57,8 @@ static void print_refusal(const json_t *answer)
 	const json_t *list = json_object_get(answer, "complaints"), *line;
 	size_t i;
 
-	json_array_foreach(list, i, line) fprintf(stderr, "%s\n", json_string_value(line));
+	json_array_foreach (list, i, line)
+		fprintf(stderr, "%s\n", json_string_value(line));
 	fprintf(stderr, "superctl: %s\n", json_string_value(json_object_get(answer, "error")));
 }
 
@@ -139,8 +140,9 @@ static int run_explain(const struct call *c)
 	size_t i;
 
 	print_answer(c, answer);
-	json_array_foreach(json_object_get(answer, "services"), i,
-		s) if (!json_is_true(json_object_get(s, "admitted"))) code = EXIT_NOT_ADMITTED;
+	json_array_foreach (json_object_get(answer, "services"), i, s)
+		if (!json_is_true(json_object_get(s, "admitted")))
+			code = EXIT_NOT_ADMITTED;
 	json_decref(answer);
 	return code;
 }
@@ -164,7 +166,8 @@ static void print_events(const struct call *c, struct link *l, const char *servi
 
 		if (!end && is_of(event, service)) {
 			if (c->json) {
-				json_dumpf(event, stdout, JSON_COMPACT | JSON_ENSURE_ASCII);
+				json_dumpf(event, stdout,
+					JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(15));
 				putchar('\n');
 				fflush(stdout);
 			} else {

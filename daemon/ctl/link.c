@@ -9,8 +9,18 @@
 
 #define EXIT_GONE 111
 
+static const char gone[] = "it closed the connection";
+static void (*before_exit)(void);
+
+void link_before_exit(void (*call)(void))
+{
+	before_exit = call;
+}
+
 static void give_up(const char *path, const char *why)
 {
+	if (before_exit)
+		before_exit();
 	fprintf(stderr, "superctl: %s: %s\n", path, why);
 	exit(EXIT_GONE);
 }
@@ -57,7 +67,7 @@ static void send_all(struct link *l, const char *text, size_t n)
 		if (sent < 0 && errno == EINTR)
 			continue;
 		if (sent < 0)
-			give_up("superd", strerror(errno));
+			give_up("superd", gone);
 		text += sent;
 		n -= (size_t)sent;
 	}
@@ -76,6 +86,6 @@ json_t *link_ask(struct link *l, json_t *request)
 	json_decref(request);
 	answer = link_next(l);
 	if (!answer)
-		give_up("superd", "it closed the connection");
+		give_up("superd", gone);
 	return answer;
 }

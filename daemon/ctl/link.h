@@ -14,6 +14,9 @@ struct link {
 void link_open(struct link *l, const char *path);
 void link_close(struct link *l);
 
+/* Called before the sentence is printed: a full screen must go first. */
+void link_before_exit(void (*call)(void));
+
 /* The answer, which the caller gives back.  Takes the request.  Exits 111 where superd is gone. */
 json_t *link_ask(struct link *l, json_t *request);
 

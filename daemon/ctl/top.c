@@ -46,8 +46,7 @@ static void look_at_rates(struct screen *s, const json_t *services)
 	const json_t *each;
 	size_t i;
 
-	json_array_foreach(services, i, each)
-	{
+	json_array_foreach (services, i, each) {
 		accepted += (uint64_t)json_integer_value(json_object_get(each, "accepted"));
 		refused += view_refused(each);
 	}
@@ -174,7 +173,6 @@ static bool handle(struct screen *s, int key)
 	return true;
 }
 
-/* superctl's messages are for a screen that is there. */
 static void leave(void)
 {
 	endwin();
@@ -189,7 +187,7 @@ int top(const char *socket, double delay_s)
 	link_open(&s.link, socket);
 	if (!initscr())
 		return 111;
-	atexit(leave);
+	link_before_exit(leave);
 	cbreak();
 	noecho();
 	curs_set(0);
@@ -199,6 +197,7 @@ int top(const char *socket, double delay_s)
 		draw(&s);
 		more = handle(&s, getch());
 	}
+	leave();
 	link_close(&s.link);
 	return 0;
 }

@@ -43,7 +43,8 @@ uint64_t view_refused(const json_t *service)
 	uint64_t sum = 0;
 	const char *reason;
 
-	json_object_foreach(refused, reason, count) sum += (uint64_t)json_integer_value(count);
+	json_object_foreach (refused, reason, count)
+		sum += (uint64_t)json_integer_value(count);
 	return sum;
 }
 
@@ -86,8 +87,7 @@ void view_list(const json_t *answer, struct table *t)
 	size_t i;
 
 	table_init(t, "SERVICE STATE >LIVE >MAX >WAIT >ACCEPTED >REFUSED LISTEN");
-	json_array_foreach(list, i, s)
-	{
+	json_array_foreach (list, i, s) {
 		table_row(t);
 		table_cell(t, "%s", text(s, "name"));
 		table_cell(t, "%s", state_of(s));
@@ -125,8 +125,7 @@ void view_ps(const json_t *answer, struct table *t)
 
 	table_init(t, "CONN SERVICE PEER STATE >AGE >PID S >CPU >KB PROGRAM");
 	t->right[0] = true;
-	json_array_foreach(list, i, c)
-	{
+	json_array_foreach (list, i, c) {
 		pid_t pid = (pid_t)number(c, "pid");
 
 		table_row(t);
@@ -149,8 +148,7 @@ void view_bans(const json_t *answer, struct table *t)
 	size_t i;
 
 	table_init(t, "SOURCE >LEFT");
-	json_array_foreach(list, i, b)
-	{
+	json_array_foreach (list, i, b) {
 		table_row(t);
 		table_cell(t, "%s", text(b, "source"));
 		table_cell(t, "%s", view_span(number(b, "left_ms"), span));
@@ -177,8 +175,7 @@ void view_explain(const json_t *answer, struct table *t)
 	size_t i;
 
 	table_init(t, "SERVICE VERDICT REASON RULE >AGAIN-IN >LIVE");
-	json_array_foreach(list, i, s)
-	{
+	json_array_foreach (list, i, s) {
 		table_row(t);
 		table_cell(t, "%s", text(s, "service"));
 		put_verdict(t, s);
@@ -202,23 +199,69 @@ static void put_pair(struct table *t, const char *key, const json_t *value)
 	free(dumped);
 }
 
-static void put_pairs(struct table *t, json_t *o)
+/* The bound below which so many of them are. */
+static void format_bound(const json_t *in, const json_t *bounds, double count, char out[32])
+{
+	double sum = 0;
+	char span[24];
+
+	for (size_t i = 0; i < json_array_size(bounds); i++) {
+		uint64_t us = (uint64_t)json_integer_value(json_array_get(bounds, i));
+
+		sum += (double)json_integer_value(json_array_get(in, i));
+		if (sum < count)
+			continue;
+		if (us < 1000)
+			snprintf(out, 32, "%.2fms", (double)us / 1000);
+		else
+			snprintf(out, 32, "%s", view_span(us / 1000, span));
+		return;
+	}
+	snprintf(out, 32, "more");
+}
+
+static void put_histogram(
+	struct table *t, const char *key, const json_t *histogram, const json_t *bounds)
+{
+	const json_t *in = json_object_get(histogram, "in"), *each;
+	char half[32], most[32];
+	uint64_t count = 0;
+	size_t i;
+
+	json_array_foreach (in, i, each)
+		count += (uint64_t)json_integer_value(each);
+	format_bound(in, bounds, (double)count * 0.5, half);
+	format_bound(in, bounds, (double)count * 0.99, most);
+	table_row(t);
+	table_cell(t, "%s", key);
+	if (count)
+		table_cell(t, "%" PRIu64 ", mean %.3fms, half within %s, 99%% within %s", count,
+			(double)number(histogram, "sum_us") / 1000 / (double)count, half, most);
+	else
+		table_cell(t, "none");
+}
+
+static void put_pairs(struct table *t, const json_t *o, const json_t *bounds)
 {
 	const char *key;
 	json_t *value;
 
 	table_init(t, "KEY VALUE");
-	json_object_foreach(o, key, value) if (strcmp(key, "ok") != 0) put_pair(t, key, value);
+	json_object_foreach ((json_t *)o, key, value)
+		if (json_object_get(value, "sum_us"))
+			put_histogram(t, key, value, bounds);
+		else if (strcmp(key, "ok") != 0)
+			put_pair(t, key, value);
 }
 
 void view_show(const json_t *answer, struct table *t)
 {
-	put_pairs(t, json_object_get(answer, "service"));
+	put_pairs(t, json_object_get(answer, "service"), json_object_get(answer, "bounds_us"));
 }
 
 void view_version(const json_t *answer, struct table *t)
 {
-	put_pairs(t, (json_t *)answer);
+	put_pairs(t, answer, NULL);
 }
 
 void view_event(const json_t *event, FILE *out)
@@ -227,14 +270,14 @@ void view_event(const json_t *event, FILE *out)
 	json_t *value;
 
 	fprintf(out, "%s %s", text(event, "time"), text(event, "event"));
-	json_object_foreach((json_t *)event, key, value)
-	{
+	json_object_foreach ((json_t *)event, key, value) {
 		char *dumped;
 
 		if (strcmp(key, "time") == 0 || strcmp(key, "event") == 0 ||
 			strcmp(key, "level") == 0)
 			continue;
-		dumped = json_dumps(value, JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
+		dumped = json_dumps(
+			value, JSON_ENCODE_ANY | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(15));
 		fprintf(out, " %s=%s", key, dumped ? dumped : "?");
 		free(dumped);
 	}

@@ -628,7 +628,9 @@ void control_restore(struct control *c, const json_t *saved)
 	json_t *list = json_object_get(saved, "doors"), *o;
 	size_t i;
 
-	json_array_foreach(list, i, o) restore_door(c, o);
+	json_array_foreach (list, i, o)
+		restore_door(c, o);
 	list = json_object_get(saved, "clients");
-	json_array_foreach(list, i, o) client_new(c, CONTROL, handover_take_fd(o))->upgrades = true;
+	json_array_foreach (list, i, o)
+		client_new(c, CONTROL, handover_take_fd(o))->upgrades = true;
 }

@@ -187,7 +187,7 @@ static void restore_metrics(struct metrics *m, const json_t *o)
 	restore_histogram(&m->life, json_object_get(o, "life"));
 	m->cpu_us = number(o, "cpu_us");
 	m->memory_kb = (int64_t)number(o, "memory_kb");
-	json_array_foreach(endings, i, each)
+	json_array_foreach (endings, i, each)
 		metrics_restore_ending(m, (int)item(each, 0), item(each, 1));
 }
 
@@ -363,10 +363,12 @@ static void restore_sources(struct daemon *d, const json_t *state)
 	const json_t *list = json_object_get(state, "sources"), *o;
 	size_t i;
 
-	json_array_foreach(list, i, o) restore_source(d, o);
+	json_array_foreach (list, i, o)
+		restore_source(d, o);
 	list = json_object_get(state, "live");
-	json_array_foreach(list, i, o) if (flag(o, "counts"))
-		conn_restore_source(conn_find(d, (pid_t)number(o, "pid")));
+	json_array_foreach (list, i, o)
+		if (flag(o, "counts"))
+			conn_restore_source(conn_find(d, (pid_t)number(o, "pid")));
 }
 
 static void restore_waiting(struct daemon *d, const json_t *o)
@@ -396,7 +398,8 @@ void handover_restore_waiting(struct daemon *d, const json_t *state)
 	size_t i;
 
 	restore_sources(d, state);
-	json_array_foreach(list, i, o) restore_waiting(d, o);
+	json_array_foreach (list, i, o)
+		restore_waiting(d, o);
 	/* conn_new numbered those anew. */
 	d->next_conn = number(state, "next_conn");
 	listeners_recheck(d);
@@ -410,7 +413,8 @@ static void each(struct daemon *d, const json_t *state, const char *key,
 	const json_t *list = json_object_get(state, key), *o;
 	size_t i;
 
-	json_array_foreach(list, i, o) restore(d, o);
+	json_array_foreach (list, i, o)
+		restore(d, o);
 }
 
 static void restore_ban(struct daemon *d, const json_t *o)
