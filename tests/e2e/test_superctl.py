@@ -11,7 +11,7 @@ import time
 import pyte
 import pytest
 
-from superdlib import BUILD, PATIENCE, TOP, echo, eventually, shell
+from superdlib import BUILD, PATIENCE, TOP, Superd, echo, eventually, shell
 
 SUPERCTL = BUILD / "superctl"
 
@@ -233,6 +233,7 @@ class Terminal:
         if self.pid == 0:
             os.environ.update(TERM="xterm", LINES=str(lines), COLUMNS=str(columns))
             os.execv(argv[0], [str(a) for a in argv])
+        Superd.ours.add(self.pid)  # no handler's leftover
 
     def text(self):
         return "\n".join(line.rstrip() for line in self.screen.display)

@@ -22,8 +22,7 @@ static void check(const char *text, const struct spots *s, uint32_t spot, json_t
 	switch (json_typeof(value)) {
 	case JSON_OBJECT:
 		assert_int_equal(text[s->list[spot].value], '{');
-		json_object_foreach(value, key, item)
-		{
+		json_object_foreach (value, key, item) {
 			assert_int_not_equal(child, NOWHERE);
 			assert_int_equal(text[s->list[child].key], '"');
 			if (!strpbrk(key, "\\\""))
@@ -36,8 +35,7 @@ static void check(const char *text, const struct spots *s, uint32_t spot, json_t
 		break;
 	case JSON_ARRAY:
 		assert_int_equal(text[s->list[spot].value], '[');
-		json_array_foreach(value, i, item)
-		{
+		json_array_foreach (value, i, item) {
 			assert_int_not_equal(child, NOWHERE);
 			assert_int_equal(s->list[child].key, NOWHERE);
 			check(text, s, child, item);
