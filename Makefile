@@ -40,6 +40,11 @@ CTL_OBJ      := $(CTL_SRC:%.c=$(B)/%.o)
 HCOMMON_SRC  := $(wildcard handlers/common/*.c)
 HANDLER_SRC  := $(wildcard handlers/*.c)
 HANDLERS     := $(HANDLER_SRC:handlers/%.c=$(B)/handlers/%)
+# Handlers that need libraries, which come as they do; each has a folder of its own.
+RICH         := status
+RICH_SRC     := $(foreach h,$(RICH),handlers/$(h).c $(wildcard handlers/$(h)/*.c))
+RICH_OBJ     := $(RICH_SRC:%.c=$(B)/rich/%.o)
+RICH_PROGS   := $(RICH:%=$(B)/handlers/%)
 # Handlers are static, with musl where it is installed: their start-up is most of a connection's cost.
 HLIB         := $(B)/handlers/libhandlers.a
 HLIB_OBJ     := $(HCOMMON_SRC:%.c=$(B)/static/%.o)
@@ -73,6 +78,7 @@ endif
 ifeq ($(shell command -v pkg-config >/dev/null 2>&1 && pkg-config --exists libevent_core jansson && echo yes),yes)
 DEP_CFLAGS := $(shell pkg-config --cflags libevent_core jansson)
 DEP_LIBS   := $(shell pkg-config --libs libevent_core jansson)
+HTTP_LIBS  := $(shell pkg-config --libs libevent_extra libevent_core jansson)
 CTL_LIBS   := $(shell pkg-config --libs jansson ncursesw 2>/dev/null || echo -ljansson -lncursesw -ltinfo)
 endif
 
@@ -142,7 +148,19 @@ $(HLIB): $(HLIB_OBJ)
 	@rm -f $@
 	$(Q)$(AR) rcs $@ $^
 
-$(HANDLERS): $(B)/handlers/%: $(B)/static/handlers/%.o $(HLIB)
+$(B)/rich/%.o: %.c $(B)/settings
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(D_CFLAGS) -c -o $@ $<
+
+$(B)/rich/handlers/status/page.o: handlers/status/page.html
+
+$(B)/handlers/status: $(filter $(B)/rich/handlers/status%,$(RICH_OBJ)) $(TLIB)
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(D_LDFLAGS) -o $@ $^ $(HTTP_LIBS)
+
+$(filter-out $(RICH_PROGS),$(HANDLERS)): $(B)/handlers/%: $(B)/static/handlers/%.o $(HLIB)
 	$(call say,LINK,$@)
 	$(Q)$(HCC) $(H_STATIC) -o $@ $^
 
@@ -154,7 +172,7 @@ $(TLIB): $(TLIB_OBJ)
 DEPS_BUILD := gcc libc6-dev pkg-config libevent-dev libjansson-dev libncurses-dev uthash-dev musl-tools
 DEPS_TEST  := libcmocka-dev python3-pytest python3-jsonschema python3-pyte mandoc netcat-openbsd curl perl \
               git rsync openssh-server openssh-client haproxy shellcheck clang iproute2 \
-              strace tftpd-hpa tftp-hpa fcgiwrap libfcgi-bin
+              strace tftpd-hpa tftp-hpa fcgiwrap libfcgi-bin python3-prometheus-client
 # Programs that people run from inetd, and their clients; the second list is unpacked, not installed.
 DEPS_WORLD := finger inetutils-telnet tftp-hpa busybox cvs curl openssl fortune-mod fortunes-min \
               libkrb5-3 libwrap0 iproute2
@@ -278,7 +296,8 @@ lint: deps-lint man-lint layers ## clang-tidy, cppcheck, shellcheck, mandoc, lay
 		--enable=warning,portability,performance --library=gnu --include=/usr/include/uthash.h \
 		--include=/usr/include/jansson.h --include=$(QUEUE_H) \
 		--suppress='*:/usr/include/*' -I. $(DEFS) -DSUPERD_DATA_DIR='""' daemon handlers
-	clang-tidy --quiet $(LIB_SRC) $(PROG_SRC) $(CTL_SRC) $(HANDLER_SRC) $(HCOMMON_SRC) -- -std=gnu11 $(DEFS) $(DEP_CFLAGS) -I. \
+	clang-tidy --quiet $(LIB_SRC) $(PROG_SRC) $(CTL_SRC) $(sort $(HANDLER_SRC) $(RICH_SRC)) $(HCOMMON_SRC) \
+		-- -std=gnu11 $(DEFS) $(DEP_CFLAGS) -I. \
 		-DSUPERD_DATA_DIR='""'
 	shellcheck -S warning -s sh tests/layers.sh tests/bench/peers.sh tests/world/fetch.sh \
 		tests/e2e/systemd/start.sh
@@ -343,4 +362,4 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 -include $(LIB_OBJ:.o=.d) $(CTL_OBJ:.o=.d) $(HLIB_OBJ:.o=.d) $(TLIB_OBJ:.o=.d) $(PROG_SRC:%.c=$(B)/%.d) \
-         $(HANDLER_SRC:%.c=$(B)/static/%.d) $(UNITS:%=%.d) $(REPLAYS:%=%.d)
+         $(HANDLER_SRC:%.c=$(B)/static/%.d) $(RICH_OBJ:.o=.d) $(UNITS:%=%.d) $(REPLAYS:%=%.d)

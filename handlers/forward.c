@@ -27,6 +27,7 @@
 
 #include "handlers/common/backend.h"
 #include "handlers/common/duration.h"
+#include "handlers/common/handed.h"
 #include "handlers/common/io.h"
 #include "handlers/common/relay.h"
 #include "handlers/common/target.h"
@@ -34,7 +35,6 @@
 enum { EXIT_FAILED = 1, EXIT_USAGE = 100, EXIT_SYSTEM = 111 };
 enum {
 	BATCH = 16,               /* accepts and events a turn */
-	LISTENERS = 16,           /* that can be handed over */
 	CONNECTIONS_MAX = 100000, /* that can be asked for */
 	DESCRIPTORS = 6,          /* of a connection: two sockets, two pipes */
 	RESERVE = 32,             /* descriptors for everything else */
@@ -79,7 +79,7 @@ struct forward {
 	size_t connections;
 
 	int epoll;
-	struct watch listeners[LISTENERS], signals;
+	struct watch listeners[HANDED_MAX], signals;
 	size_t listeners_count;
 	struct conns conns, dead;
 	struct conn *spare;
@@ -621,38 +621,14 @@ static int usage(void)
 	return EXIT_USAGE;
 }
 
-static bool is_listening_stream(int fd)
-{
-	socklen_t len = sizeof(int);
-	int listens = 0, type = 0;
-
-	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) == 0 && listens &&
-	       getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_STREAM;
-}
-
-/* superd hands its listener over as 0, and as 3 like systemd, which has nothing on 0.  False: what
- * is there is no listener. */
+/* False: what is there is no listener. */
 static bool find_listeners(struct forward *f)
 {
-	const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
-	int first = 0, n = is_listening_stream(0);
+	int fds[HANDED_MAX], n = handed_listeners(fds);
 
-	if (pid && count && strtol(pid, NULL, 10) == getpid()) {
-		first = 3;
-		n = (int)strtol(count, NULL, 10);
-	}
-	for (int fd = first; fd < first + n; fd++) {
-		if (fd == first + LISTENERS || !is_listening_stream(fd))
-			return false;
-		f->listeners[f->listeners_count++] = (struct watch){ LISTENER, fd };
-		fcntl(fd, F_SETFD, FD_CLOEXEC);
-		/* Otherwise a client that leaves between poll and accept stops us all. */
-		fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-	}
-	unsetenv("LISTEN_PID");
-	unsetenv("LISTEN_FDS");
-	unsetenv("LISTEN_FDNAMES");
-	return true;
+	for (int i = 0; i < n; i++)
+		f->listeners[f->listeners_count++] = (struct watch){ LISTENER, fds[i] };
+	return n >= 0;
 }
 
 /* As many as the descriptors suffice for. */

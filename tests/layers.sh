@@ -1,6 +1,6 @@
 #!/bin/sh
 # The folder is the layer: base < model < os < config < run.  A file includes its own layer and
-# those below it; handlers include handlers/common only; libevent stays in one layer, jansson where JSON is read and written.
+# those below it; handlers include handlers/common and a folder of their own name; libevent stays in one layer, jansson where JSON is read and written.
 set -eu
 cd "$(dirname "$0")/.."
 bad=0
@@ -23,10 +23,11 @@ for layer in base model os config run; do
 		done
 	done
 done > "${TMPDIR:-/tmp}/layers.$$"
-for f in handlers/*.[ch] handlers/common/*.[ch]; do
+for f in handlers/*.[ch] handlers/*/*.[ch]; do
 	[ -e "$f" ] || continue
+	own=${f#handlers/}; own=${own%%[./]*}
 	ours "$f" | while IFS=: read -r file line path; do
-		case $path in handlers/common/*) ;; *) echo "$file:$line includes $path" ;; esac
+		case $path in handlers/common/*|handlers/"$own"/*) ;; *) echo "$file:$line includes $path" ;; esac
 	done
 done >> "${TMPDIR:-/tmp}/layers.$$"
 ours daemon/superctl.c daemon/ctl/*.[ch] | grep -Ev ':daemon/(base|ctl)/' |
