@@ -93,8 +93,7 @@ static int set_buffers(int fd, const struct service *s)
 	return set_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF, s->socket.send_buffer);
 }
 
-/* superd must not hang in accept (H1), and a program that is handed the socket expects to. */
-static int set_blocking(int fd, bool blocking)
+int sockopt_block(int fd, bool blocking)
 {
 	int flags = fcntl(fd, F_GETFL);
 
@@ -123,7 +122,11 @@ int sockopt_before_bind(int fd, const struct addr *a, const struct service *s)
 
 int sockopt_any_time(int fd, const struct addr *a, const struct service *s)
 {
-	if (set_blocking(fd, s->wait) < 0 || set_buffers(fd, s) < 0)
+	/* superd must not hang in accept (H1).  A program that has the socket may want it either
+	 * way, and what it chose is left alone. */
+	if (!s->wait && sockopt_block(fd, false) < 0)
+		return -1;
+	if (set_buffers(fd, s) < 0)
 		return -1;
 	if (a->kind == ADDR_UDP)
 		return sockopt_look(fd, a, !s->wait);

@@ -18,6 +18,9 @@ int sockopt_after_bind(int fd, const struct addr *a, const struct service *s);
  * A program that is handed the socket finds it as socket(2) makes them. */
 int sockopt_look(int fd, const struct addr *a, bool on);
 
+/* Whether calls on it wait.  The flag is one for all who have the socket. */
+int sockopt_block(int fd, bool blocking);
+
 /* One that is an int. */
 int sockopt_set(int fd, int level, int option, int value);
 

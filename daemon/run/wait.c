@@ -3,6 +3,7 @@
 #include "daemon/base/clock.h"
 #include "daemon/base/fd.h"
 #include "daemon/os/datagram.h"
+#include "daemon/os/sockopt.h"
 #include "daemon/os/tasks.h"
 #include "daemon/run/activity.h"
 #include "daemon/run/admit.h"
@@ -195,6 +196,9 @@ static struct handed *hand_over(const struct waiter *w)
 		if (h->count)
 			*end++ = ':';
 		end = stpcpy(end, name);
+		/* As socket(2) makes it, whatever the one before made of it. */
+		if (!w->live)
+			sockopt_block(l->fd, true);
 		h->listeners[h->count] = l;
 		h->fds[h->count++] = l->fd;
 	}

@@ -50,27 +50,6 @@ def imported(*argv, cwd=None):
     return json.loads(done.stdout)
 
 
-def schema_of_services():
-    out = subprocess.run([SUPERD, "--schema"], capture_output=True, timeout=PATIENCE, check=True).stdout
-    kinds = json.loads(out)["properties"]["services"]["patternProperties"]
-    return next(s for name, s in kinds.items() if name != "^//")["properties"]
-
-
-def lacks(config):
-    """What superd does not have yet of a configuration; '' if all is there."""
-    keys = schema_of_services()
-    for service in config["services"].values():
-        listen = service["listen"] if isinstance(service["listen"], list) else [service["listen"]]
-        unknown = [k for k in service if k not in keys and not k.startswith("//")]
-        if unknown or "mode" not in keys and any(re.match("(udp|dgram|seqpacket|vsock):", a) for a in listen):
-            return f"superd has no {unknown or listen} yet"
-        program = service.get("exec", "/")
-        program = program if isinstance(program, str) else program[0]
-        if "/" not in program and not (HANDLERS / program).exists() and not shutil.which(program):
-            return f"there is no handler '{program}' yet"
-    return ""
-
-
 def check(config):
     return subprocess.run([SUPERD, "-t", "-c", "-"], input=json.dumps(config), text=True,
                           capture_output=True, timeout=PATIENCE,
@@ -98,8 +77,6 @@ def test_superd_takes_what_comes_out(kind, stem):
     if not text:
         pytest.skip("nothing comes out of this one")
     config = json.loads(text)
-    if lacks(config):
-        pytest.skip(lacks(config))
     if not any(s.get("enabled", True) for s in config["services"].values()):
         config["services"]["one"] = {"listen": "9999", "exec": "/bin/cat", "user": "nobody"}
     done = check(config)
@@ -344,12 +321,6 @@ def test_the_socket_unit_of_openssh_is_converted():
     assert "ExecReload" in done.stderr
 
 
-def skip_unless_there(config):
-    """For what superd has not learned yet: the test runs as soon as it has."""
-    if lacks(config):
-        pytest.skip(lacks(config))
-
-
 def with_handlers():
     return {"PATH": f"{HANDLERS}:{os.environ['PATH']}"}
 
@@ -379,7 +350,6 @@ def test_services_behind_tcpmux_are_asked_for_by_name(superd, folder, kind):
     assert "all behind tcpmux run as nobody, this one as root; left out" in done.stderr
     config = json.loads(done.stdout)
     assert config["services"]["tcpmux"]["exec"] == ["tcpmux", str(folder / "table")]
-    skip_unless_there(config)
     d = superd(config, prefix=NAMESPACE, env=with_handlers())
     said = nc(d, "127.0.0.1", "1", data=b"WORDS\r\n")
     assert said.startswith(b"+") and said.endswith(b"\r\ntwo words it's\n"), said
@@ -395,7 +365,6 @@ def test_a_redirect_of_xinetd_relays(superd, folder):
         entry.format("front", 9001, "\tredirect = 127.0.0.1 9002\n\tuser = nobody\n") +
         entry.format("back", 9002, "\tserver = /bin/cat\n\tuser = nobody\n\tbind = 127.0.0.1\n"))
     config = imported("xinetd", folder / "conf")
-    skip_unless_there(config)
     d = superd(config, prefix=NAMESPACE, env=with_handlers())
     assert nc(d, "127.0.0.1", "9001", data=b"there and back") == b"there and back"
 
@@ -410,7 +379,6 @@ def test_one_process_accepts_where_a_line_of_inetd_says_wait(superd, folder):
     program.chmod(0o755)
     (folder / "inetd.conf").write_text(f"9001 stream tcp wait nobody {program} accepts\n")
     config = imported("inetd", folder / "inetd.conf")
-    skip_unless_there(config)
     d = superd(config, prefix=NAMESPACE)
     pids = [nc(d, "127.0.0.1", "9001", data=b"%d" % n).split(b" for ") for n in range(6)]
     assert [n for _, n in pids] == [b"%d" % n for n in range(6)]
@@ -426,7 +394,6 @@ def test_internal_services_answer_datagrams(superd, folder):
     (folder / "conf").write_text(entry.format("echo", "") +
                                  entry.format("time", "\tonly_from = 127.0.0.1\n"))
     config = imported("xinetd", folder / "conf")
-    skip_unless_there(config)
     d = superd(config, prefix=NAMESPACE, env=with_handlers())
     assert nc(d, "-u", "-w", "1", "127.0.0.1", "7", data=b"hello") == b"hello"
     assert len(nc(d, "-u", "-w", "1", "127.0.0.1", "37", data=b"?")) == 4

@@ -19,7 +19,7 @@ import time
 import pytest
 
 from superdlib import HANDLERS, PATIENCE, SUPERD, TOP, needs_root, port_of
-from test_import import NAMESPACE, imported, run_import, skip_unless_there, with_handlers
+from test_import import NAMESPACE, imported, run_import, with_handlers
 
 WORLD = TOP / "build" / "world"
 SAMPLES = TOP / "etc" / "services.d"
@@ -184,7 +184,6 @@ def test_the_socket_unit_of_openssh_is_served(superd, keys):
     """One sshd is handed the listening socket, as by systemd, and accepts itself."""
     conf, client = keys
     config = json.loads(run_import("systemd", "ssh.socket").stdout)
-    skip_unless_there(config)
     service = config["services"]["ssh"]
     service["exec"] += ["-f", str(conf)]
     d = superd(config, prefix=NAMESPACE)
@@ -376,7 +375,6 @@ def test_tftpd_is_handed_its_socket_and_sends_files(superd, folder, server):
     (folder / "inetd.conf").write_text(
         f"tftp dgram udp wait root {server('in.tftpd')} in.tftpd -u nobody -s {tree}\n")
     config = imported("inetd", folder / "inetd.conf")
-    skip_unless_there(config)
     d = superd(config, prefix=NAMESPACE)
     d.checked_fds = False  # in.tftpd stays for a quarter of an hour, or until it is told to end
     done = inside(d, "tftp", "127.0.0.1", "-m", "binary", "-c", "get", "kernel", folder / "got")
@@ -608,7 +606,6 @@ def test_clients_hear_the_same_from_xinetd_and_from_superd(superd, peer, folder)
 def test_a_sample_passes_when_it_is_enabled(path):
     """Where its programs are."""
     config = json.loads(path.read_text())
-    skip_unless_there(config)
     missing = []
     for name, service in config["services"].items():
         assert service.pop("enabled") is False, f"{name} is a sample"
