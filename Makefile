@@ -325,7 +325,7 @@ install: all install-units ## into DESTDIR and PREFIX; an existing configuration
 	ln -srf $(DESTDIR)$(IMPORTDIR)/superd-import $(DESTDIR)$(BINDIR)/superd-import
 	$(INSTALL) -m 644 etc/mime.types etc/services.schema.json $(DESTDIR)$(DATADIR)/
 	$(INSTALL) -d $(DESTDIR)$(DATADIR)/systemd
-	$(INSTALL) -m 644 contrib/systemd/*.conf $(DESTDIR)$(DATADIR)/systemd/
+	$(INSTALL) -m 644 contrib/systemd/*.conf contrib/systemd/superd.socket $(DESTDIR)$(DATADIR)/systemd/
 	$(INSTALL) -d $(DESTDIR)$(BASHCOMPDIR) $(DESTDIR)$(ZSHCOMPDIR)
 	$(INSTALL) -m 644 contrib/completion/superctl.bash $(DESTDIR)$(BASHCOMPDIR)/superctl
 	$(INSTALL) -m 644 contrib/completion/_superctl $(DESTDIR)$(ZSHCOMPDIR)/

@@ -6,6 +6,7 @@
 #include "daemon/config/schema.h"
 #include "daemon/config/show.h"
 #include "daemon/os/detach.h"
+#include "daemon/os/handed.h"
 #include "daemon/run/daemon.h"
 #include "daemon/run/doctor.h"
 #include "daemon/run/handover.h"
@@ -30,7 +31,8 @@ static const char help[] =
 	"  -t             check only: print what would run, or every complaint\n"
 	"  --doctor       check more: try users, addresses and limits, and tell the remedies\n"
 	"  -l ADDR        without a file: serve PROG on ADDR, such as 7000, 127.0.0.1:7000,\n"
-	"                 [::1]:7000, localhost:7000, 7000-7099, udp:69, unix:/path, unix:@name\n"
+	"                 [::1]:7000, localhost:7000, 7000-7099, udp:69, unix:/path, unix:@name,\n"
+	"                 fd:NAME\n"
 	"  -o KEY=VALUE   set a key of services.json(5) in every service\n"
 	"  -d             go to the background once really listening\n"
 	"  -p FILE        write the process id to FILE, and lock it\n"
@@ -154,6 +156,15 @@ static int parse(int argc, char **argv, struct arguments *a)
 	if (a->file && (a->listen_count || a->program))
 		return misused("either -c FILE, or -l ADDR -- PROG");
 	return -1;
+}
+
+/* Before anything is opened; a configuration is read with them. */
+static void take_sockets(const struct arguments *a)
+{
+	if (a->run.inherit >= 0)
+		handover_take_sockets(a->run.inherit);
+	else
+		handed_take(a->test || a->doctor);
 }
 
 static struct config *load(const struct arguments *a)
@@ -289,6 +300,7 @@ int main(int argc, char **argv)
 	fd_sanitize();
 	code = parse(argc, argv, &a);
 	if (code < 0) {
+		take_sockets(&a);
 		config = load(&a);
 		if (!config)
 			code = EXIT_CONFIG;

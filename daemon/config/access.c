@@ -178,6 +178,9 @@ void access_build(struct loader *l, struct draft *d)
 	for (size_t i = 0; i < d->s.listen_count; i++) {
 		s.unix_socket = s.unix_socket || addr_is_unix(&d->s.listen[i]);
 		s.ip = s.ip || addr_is_ip(&d->s.listen[i]);
+		/* What it will be is not known. */
+		s.unix_socket = s.unix_socket || d->s.listen[i].kind == ADDR_FD;
+		s.ip = s.ip || d->s.listen[i].kind == ADDR_FD;
 	}
 	d->s.access.allow_only = draft_has(d, "allow");
 	add_list(&s, "allow", &d->allow, ACL_ALLOW, &r);

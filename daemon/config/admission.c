@@ -5,7 +5,7 @@
 static bool has_others(const struct draft *d)
 {
 	for (size_t i = 0; i < d->s.listen_count; i++) {
-		if (!addr_is_ip(&d->s.listen[i]))
+		if (!addr_is_ip(&d->s.listen[i]) && d->s.listen[i].kind != ADDR_FD)
 			return true;
 	}
 	return false;

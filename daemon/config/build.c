@@ -162,7 +162,7 @@ static void check_listen(struct loader *l, struct draft *d)
 		return;
 	}
 	for (size_t i = 0; i < d->s.listen_count; i++)
-		unix_socket |= addr_is_path(&d->s.listen[i]);
+		unix_socket |= addr_is_path(&d->s.listen[i]) || d->s.listen[i].kind == ADDR_FD;
 	if (!unix_socket && d->s.socket.owner_set && d->s.listen_count)
 		draft_complain(l, d, d->socket_user ? "socket_user" : "socket_group",
 			"only a unix socket with a path has an owner");

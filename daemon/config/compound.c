@@ -1,7 +1,9 @@
 /* Values that are lists and objects with rules of their own: addresses, environments, limits. */
 #include "daemon/base/mem.h"
+#include "daemon/config/passed.h"
 #include "daemon/config/variable.h"
 #include "daemon/model/quantity.h"
+#include "daemon/os/handed.h"
 
 #include "daemon/config/types.h"
 
@@ -42,6 +44,17 @@ static char *absolute(const struct file *f, const char *text)
 	return whole;
 }
 
+/* If the last one is a name, what it stands for comes in its place, unless that is not known. */
+static const char *add_passed(struct listening *n, char *why, size_t why_size)
+{
+	struct addr named = n->list[n->count - 1];
+
+	if (named.kind != ADDR_FD || !handed_is_known())
+		return NULL;
+	n->count--;
+	return passed_find(named.un.sun_path, add_addr, n, why, why_size);
+}
+
 static bool add_text(struct listening *n, const struct key *k, struct value v)
 {
 	struct place at = place_of(n->reader, v);
@@ -64,6 +77,8 @@ static bool add_text(struct listening *n, const struct key *k, struct value v)
 	whole = absolute(n->reader->file, text);
 	wrong = addr_parse(whole, add_addr, n, why, sizeof why);
 	free(whole);
+	if (!wrong)
+		wrong = add_passed(n, why, sizeof why);
 	l->addresses_count += n->count - before;
 	if (!wrong && l->addresses_count > ADDRESSES_MAX)
 		wrong = "these are too many addresses";

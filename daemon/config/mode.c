@@ -156,10 +156,20 @@ static void check_sockets(struct loader *l, const struct draft *d)
 			"a service has either streams or datagrams; these are two services");
 }
 
+static bool is_unknown(const struct addr *a)
+{
+	return a->kind == ADDR_FD;
+}
+
 void mode_build(struct loader *l, struct draft *d)
 {
 	bool given = draft_has(d, "mode");
 
+	if (has_kind(d, is_unknown)) {
+		/* Without the sockets, this is all that can be said. */
+		d->s.wait = given && d->mode == 1;
+		return;
+	}
 	d->s.datagrams = has_kind(d, addr_is_datagram);
 	check_sockets(l, d);
 	d->s.wait = given ? d->mode == 1 : d->s.datagrams;

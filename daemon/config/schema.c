@@ -180,7 +180,7 @@ const struct key schema_service[] = {
 		.help = "One address or several: \"7000\", \"127.0.0.1:7000\", \"[::1]:7000\", "
 			"\"localhost:7000\", \"7000-7099\", \"udp:69\", \"unix:/run/x.sock\", "
 			"\"unix:@name\", \"seqpacket:PATH\", \"dgram:PATH\", "
-			"\"vsock:7000\"." },
+			"\"vsock:7000\", \"fd:NAME\"." },
 	{ .name = "mode",
 		.type = KEY_WORD,
 		.scope = ITS_SERVICE,

@@ -287,6 +287,19 @@ static void print_row(const struct row *r, const size_t *widths, FILE *out)
 	fputc('\n', out);
 }
 
+/* What the table looks as if it were certain of. */
+static void tell_unknown(const struct service *s, FILE *out)
+{
+	char text[ADDR_TEXT_MAX];
+
+	for (size_t i = 0; i < s->listen_count; i++)
+		if (s->listen[i].kind == ADDR_FD)
+			fprintf(out,
+				"Not checked, because it is handed over at the start: service "
+				"'%s': listen: %s\n",
+				s->name, addr_format(&s->listen[i], text));
+}
+
 void show_config(const struct config *c, FILE *out)
 {
 	size_t n = c->services_count + 1, widths[COLUMNS] = { 0 };
@@ -310,4 +323,6 @@ void show_config(const struct config *c, FILE *out)
 			free(rows[i].cells[j]);
 	}
 	free(rows);
+	for (size_t i = 0; i < c->services_count; i++)
+		tell_unknown(&c->services[i], out);
 }

@@ -18,6 +18,7 @@ static const struct {
 	[ADDR_SEQPACKET] = { "seqpacket:", SOCK_SEQPACKET },
 	[ADDR_DGRAM] = { "dgram:", SOCK_DGRAM },
 	[ADDR_VSOCK] = { "vsock:", SOCK_STREAM },
+	[ADDR_FD] = { "fd:", SOCK_STREAM },
 };
 
 bool addr_is_ip(const struct addr *a)
@@ -65,6 +66,12 @@ bool addr_is_multicast(const struct addr *a)
 
 /* ---- back to text ---- */
 
+/* Rather than a port. */
+static bool has_name(const struct addr *a)
+{
+	return addr_is_unix(a) || a->kind == ADDR_FD;
+}
+
 static void format_unix(const struct addr *a, char out[ADDR_TEXT_MAX])
 {
 	size_t n = a->len > PATH_AT ? a->len - PATH_AT : 0;
@@ -104,7 +111,7 @@ char *addr_format(const struct addr *a, char out[ADDR_TEXT_MAX])
 	char host[INET6_ADDRSTRLEN];
 
 	addr_format_host(a, host);
-	if (addr_is_unix(a))
+	if (has_name(a))
 		format_unix(a, out);
 	else if (a->dual)
 		snprintf(out, ADDR_TEXT_MAX, "%s*:%u", prefix, addr_port(a));
@@ -147,7 +154,7 @@ bool addr_clash(const struct addr *a, const struct addr *b)
 {
 	if (addr_group(a, b) != 0)
 		return false;
-	if (addr_is_unix(a))
+	if (has_name(a))
 		return true;
 	if (addr_port(a) == 0)
 		return false;
@@ -176,7 +183,7 @@ int addr_group(const struct addr *a, const struct addr *b)
 
 	if (left != right)
 		return left < right ? -1 : 1;
-	if (!addr_is_unix(a))
+	if (!has_name(a))
 		return addr_port(a) < addr_port(b) ? -1 : addr_port(a) > addr_port(b);
 	order = memcmp(a->un.sun_path, b->un.sun_path, n);
 	if (order == 0 && a->len != b->len)

@@ -19,10 +19,12 @@ enum addr_kind {
 	ADDR_SEQPACKET,
 	ADDR_DGRAM,
 	ADDR_VSOCK, /* of a virtual machine and its host */
+	ADDR_FD,    /* a name, in un.sun_path: a socket that will be handed over, not known yet */
 };
 
 struct addr {
 	enum addr_kind kind;
+	unsigned handed; /* not 0: the socket exists, and is that one of os/handed.h, from 1 */
 	bool dual; /* in6 any, both families: IPV6_V6ONLY off, 0.0.0.0 where there is no IPv6 */
 	socklen_t len;
 	union {
@@ -41,7 +43,8 @@ struct addr {
 
 /* Parses one `listen` text: "7000" (dual), "127.0.0.1:7000", "[::1]:7000", "*:7000" (dual),
  * "localhost:7000" (two addresses), "7000-7099" and "127.0.0.1:7000-7099" (a range), any of them
- * after "udp:"; "unix:/path", "unix:@abstract", likewise "seqpacket:" and "dgram:"; "vsock:7000".
+ * after "udp:"; "unix:/path", "unix:@abstract", likewise "seqpacket:" and "dgram:"; "vsock:7000";
+ * "fd:NAME".
  * Port 0: the kernel chooses.
  * Calls `each(addr, context)` for every address it stands for, in order.
  * Returns NULL, or what is wrong, for a person (a static string, or text in `why`). */

@@ -61,6 +61,26 @@ static const char *parse_unix(const char *path, enum addr_kind kind, const struc
 	return NULL;
 }
 
+/* ---- what is handed over ---- */
+
+static const char *parse_fd(const char *name, const struct sink *s)
+{
+	struct addr a = { .kind = ADDR_FD };
+	size_t n = strlen(name);
+
+	if (!n)
+		return "the name is missing; write fd:NAME";
+	if (n >= sizeof a.un.sun_path)
+		return because(s, "the name has %zu bytes; here it may have %zu", n,
+			sizeof a.un.sun_path - 1);
+	if (strchr(name, ':'))
+		return because(s, "'%.60s' is no name; in LISTEN_FDNAMES, a colon ends it", name);
+	memcpy(a.un.sun_path, name, n);
+	a.len = (socklen_t)(PATH_AT + n + 1);
+	s->each(&a, s->context);
+	return NULL;
+}
+
 /* ---- ports ---- */
 
 static bool only(const char *text, const char *chars)
@@ -258,7 +278,8 @@ static const char *parse_ip(const char *text, enum addr_kind kind, const struct 
 	if (colon && looks_like_kind(text, (size_t)(colon - text)))
 		return because(s,
 			"%.*s: is not a known kind of address; known: PORT, HOST:PORT, "
-			"[IPV6]:PORT, udp:, unix:PATH, seqpacket:PATH, dgram:PATH, vsock:PORT",
+			"[IPV6]:PORT, udp:, unix:PATH, seqpacket:PATH, dgram:PATH, vsock:PORT, "
+			"fd:NAME",
 			(int)(colon - text), text);
 	wrong = split(text, &p, s);
 	if (!wrong)
@@ -281,6 +302,8 @@ const char *addr_parse(const char *text, void (*each)(const struct addr *, void 
 		return parse_unix(text, ADDR_DGRAM, &s);
 	if (begins(&text, "vsock:"))
 		return parse_vsock(text, &s);
+	if (begins(&text, "fd:"))
+		return parse_fd(text, &s);
 	if (begins(&text, "udp:"))
 		return parse_ip(text, ADDR_UDP, &s);
 	return parse_ip(text, ADDR_TCP, &s);

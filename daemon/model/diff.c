@@ -20,6 +20,8 @@ static int compare(const struct diff_item *a, const struct diff_item *b)
 	int by = order(x->kind, y->kind);
 
 	if (!by)
+		by = order(x->handed, y->handed);
+	if (!by)
 		by = order(x->dual, y->dual);
 	if (!by)
 		by = order(x->len, y->len);

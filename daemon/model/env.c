@@ -129,6 +129,8 @@ size_t env_build(const struct service *s, uint64_t conn, const struct ends *e,
 	case ADDR_VSOCK:
 		put_vsock(&b, e);
 		break;
+	case ADDR_FD: /* no end of a connection is one */
+		break;
 	}
 	envp[b.count] = NULL;
 	return b.count;

@@ -13,6 +13,8 @@
 
 static uint64_t of_address(const struct addr *a, const struct service *s)
 {
+	if (a->handed)
+		return 0;
 	if (addr_is_unix(a))
 		return addr_is_path(a)
 			       ? BIT(CAP_DAC_OVERRIDE) |

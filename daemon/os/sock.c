@@ -1,9 +1,11 @@
 #include "daemon/os/sock.h"
 
 #include "daemon/base/fd.h"
+#include "daemon/os/handed.h"
 #include "daemon/os/sockopt.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <net/if.h>
 #include <stddef.h>
 #include <string.h>
@@ -100,6 +102,21 @@ static void set_scope(struct addr *a, const struct service *s)
 		a->in6.sin6_scope_id = if_nametoindex(s->socket.device);
 }
 
+/* The parent bound it and said how many may wait; what else a service says holds for it, too. */
+static int use_handed(const struct addr *a, const struct service *s, const char **call)
+{
+	int fd = fcntl(handed_at(a->handed - 1)->fd, F_DUPFD_CLOEXEC, FD_HIGH);
+
+	*call = "dup";
+	if (fd < 0)
+		return -1;
+	*call = "setsockopt";
+	if (sockopt_any_time(fd, a, s) < 0 ||
+		(!addr_is_multicast(a) && sockopt_after_bind(fd, a, s) < 0))
+		fd_close(&fd);
+	return fd;
+}
+
 int sock_listen(const struct addr *a, const struct service *s, struct addr *bound,
 	struct sock_path *path, const char **call)
 {
@@ -107,6 +124,8 @@ int sock_listen(const struct addr *a, const struct service *s, struct addr *boun
 
 	*bound = *a;
 	*path = (struct sock_path){ 0 };
+	if (a->handed)
+		return use_handed(a, s, call);
 	*call = "socket";
 	set_scope(bound, s);
 	fd = open_socket(bound);
@@ -149,7 +168,7 @@ int sock_adjust(int fd, const struct addr *a, const struct sock_path *path, cons
 	if (!addr_is_multicast(a) && sockopt_after_bind(fd, a, s) < 0)
 		return -1;
 	*call = "listen";
-	if (!addr_is_datagram(a) && listen(fd, s->socket.backlog) < 0)
+	if (!addr_is_datagram(a) && !a->handed && listen(fd, s->socket.backlog) < 0)
 		return -1;
 	if (!path_is_ours(a, path))
 		return 0;

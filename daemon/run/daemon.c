@@ -6,6 +6,7 @@
 #include "daemon/os/caps.h"
 #include "daemon/os/datagram.h"
 #include "daemon/os/detach.h"
+#include "daemon/os/handed.h"
 #include "daemon/os/limits.h"
 #include "daemon/os/notify.h"
 #include "daemon/os/pidfile.h"
@@ -209,6 +210,34 @@ static void tell_ready(const struct daemon *d)
 	log_flush();
 }
 
+/* ---- what was handed over */
+
+static bool is_wanted(const struct config *config, unsigned handed)
+{
+	for (size_t i = 0; i < config->services_count; i++) {
+		const struct service *s = &config->services[i];
+
+		for (size_t k = 0; k < s->listen_count; k++)
+			if (s->listen[k].handed == handed)
+				return true;
+	}
+	return false;
+}
+
+void daemon_tell_unused(const struct daemon *d)
+{
+	for (size_t i = 0; i < handed_count(); i++) {
+		const struct handed *h = handed_at(i);
+		char text[ADDR_TEXT_MAX];
+
+		if (is_wanted(d->config, (unsigned)i + 1))
+			continue;
+		log_say(LOG_NOTICE, "warning",
+			"'%s', descriptor %d, was handed over, and no service listens on it: %s",
+			h->name, h->number, h->wrong ? h->wrong : addr_format(&h->addr, text));
+	}
+}
+
 /* ---- the service manager */
 
 void daemon_tell_ready(const struct daemon *d)
@@ -378,6 +407,7 @@ static void begin(struct daemon *d, int ready_fd)
 	open_control(d);
 	tell_start(d);
 	open_listeners(d);
+	daemon_tell_unused(d);
 	give_up_caps(d);
 	tell_ready(d);
 	if (ready_fd >= 0)

@@ -29,6 +29,9 @@ int daemon_log(const struct daemon *d, const struct config *config);
 void daemon_tell_ready(const struct daemon *d);
 void daemon_tell_reloading(void);
 
+/* Warns of sockets that were handed over and that no service listens on. */
+void daemon_tell_unused(const struct daemon *d);
+
 /* Serves until told to stop.  Takes the configuration.  Returns the exit code. */
 int daemon_run(struct config *config, const struct daemon_options *options);
 

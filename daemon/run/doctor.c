@@ -198,8 +198,11 @@ static bool check_address(struct visit *v, const struct service *s, const struct
 	struct sock_path path;
 	struct addr bound;
 	const char *call;
-	int fd = sock_listen(a, s, &bound, &path, &call);
+	int fd;
 
+	if (a->handed || a->kind == ADDR_FD)
+		return true; /* it is somebody else's to open */
+	fd = sock_listen(a, s, &bound, &path, &call);
 	if (fd >= 0) {
 		sock_unlink(&bound, &path);
 		close(fd);

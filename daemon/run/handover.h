@@ -28,6 +28,10 @@ int handover_take_fd(const json_t *number);
 /* The state, and in *in the descriptors that it names. */
 json_t *handover_save(struct daemon *d, struct inheritance *in);
 
+/* The sockets that were handed over to the first of us (os/handed.h); a configuration is read with
+ * them.  Nothing where the state cannot be read: that is told later. */
+void handover_take_sockets(int fd);
+
 /* What holds the pid file's lock, or -1. */
 int handover_pid_fd(const json_t *state);
 

@@ -1,6 +1,7 @@
 #include "daemon/run/handover.h"
 
 #include "daemon/base/fd.h"
+#include "daemon/os/handed.h"
 #include "daemon/run/admit.h"
 #include "daemon/run/bans.h"
 #include "daemon/run/capture.h"
@@ -80,7 +81,9 @@ static size_t unhex(const char *digits, void *out, size_t room)
 
 static struct addr address(const json_t *o)
 {
-	struct addr a = { .kind = (enum addr_kind)number(o, "kind"), .dual = flag(o, "dual") };
+	struct addr a = { .kind = (enum addr_kind)number(o, "kind"),
+		.dual = flag(o, "dual"),
+		.handed = (unsigned)number(o, "handed") };
 
 	a.len = (socklen_t)unhex(text(o, "bytes"), &a.sa, sizeof a - offsetof(struct addr, sa));
 	return a;
@@ -117,6 +120,28 @@ json_t *handover_read(int fd, const char **why)
 	*why = "the state of the running superd has a form that this one does not know";
 	json_decref(state);
 	return NULL;
+}
+
+static void take_socket(const json_t *o)
+{
+	struct addr a = address(json_object_get(o, "addr"));
+	char name[4096];
+
+	name[unhex(text(o, "name"), name, sizeof name - 1)] = '\0';
+	handed_add(name, (int)number(o, "number"), take_fd(o, "fd"), &a, flag(o, "usable"));
+}
+
+void handover_take_sockets(int fd)
+{
+	const char *why;
+	json_t *state = handover_read(fd, &why), *o;
+	const json_t *list = json_object_get(state, "sockets");
+	size_t i;
+
+	handed_know();
+	json_array_foreach (list, i, o)
+		take_socket(o);
+	json_decref(state);
 }
 
 int handover_pid_fd(const json_t *state)

@@ -1,5 +1,6 @@
 #include "daemon/run/handover.h"
 
+#include "daemon/os/handed.h"
 #include "daemon/run/bans.h"
 #include "daemon/run/capture.h"
 #include "daemon/run/control.h"
@@ -11,6 +12,7 @@
 #include "daemon/run/wait.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct saving {
 	struct daemon *d;
@@ -59,8 +61,28 @@ static json_t *hex(const void *bytes, size_t len)
 
 static json_t *address(const struct addr *a)
 {
-	return json_pack("{s:i,s:b,s:o}", "kind", (int)a->kind, "dual", a->dual, "bytes",
+	json_t *o = json_pack("{s:i,s:b,s:o}", "kind", (int)a->kind, "dual", a->dual, "bytes",
 		hex(&a->sa, a->len));
+
+	if (a->handed)
+		put(o, "handed", a->handed);
+	return o;
+}
+
+/* All of them, in their order: addresses refer to them by it. */
+static json_t *sockets(struct inheritance *in)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < handed_count(); i++) {
+		const struct handed *h = handed_at(i);
+		json_t *o = json_pack("{s:o,s:i,s:b,s:o}", "name", hex(h->name, strlen(h->name)),
+			"number", h->number, "usable", !h->wrong, "addr", address(&h->addr));
+
+		put_fd(o, "fd", h->fd, in);
+		json_array_append_new(list, o);
+	}
+	return list;
 }
 
 /* ---- services */
@@ -342,6 +364,7 @@ json_t *handover_save(struct daemon *d, struct inheritance *in)
 	put(o, "next_conn", d->next_conn);
 	if (d->pid_fd >= 0)
 		put_fd(o, "pid_fd", d->pid_fd, in);
+	json_object_set_new(o, "sockets", sockets(in));
 	json_object_set_new(o, "nofile", nofile(&d->host));
 	json_object_set_new(o, "units", units(d, in));
 	json_object_set_new(o, "live", live_ones(d, in));

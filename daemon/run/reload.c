@@ -166,11 +166,13 @@ static void list_new(struct reload *r)
 	}
 }
 
-/* "7000" cannot be bound while "127.0.0.1:7000" is open; it has to come after the change. */
+/* "7000" cannot be bound while "127.0.0.1:7000" is open; it has to come after the change.  What was
+ * handed over stays open even then. */
 static bool in_the_way(const struct reload *r, const struct addr *addr)
 {
 	for (size_t i = 0; i < r->had_count; i++)
-		if (r->old[i].match == DIFF_NONE && addr_clash(r->old[i].addr, addr))
+		if (r->old[i].match == DIFF_NONE && !r->old[i].addr->handed &&
+			addr_clash(r->old[i].addr, addr))
 			return true;
 	return false;
 }
@@ -372,6 +374,7 @@ bool reload(struct daemon *d, struct complaints *complaints)
 		commit(&r);
 		tell_ok(&r);
 		complaints_each(r.complaints, tell_warning, NULL);
+		daemon_tell_unused(d);
 	} else {
 		give_up(&r);
 		complaints_each(r.complaints, tell_failed, NULL);

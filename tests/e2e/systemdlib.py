@@ -79,12 +79,17 @@ class Systemd:
 
     # ---- inside
 
+    def inside(self, command):
+        pid = next(iter(children(self.process.pid)))
+        return ["nsenter", "-t", str(pid), "-m", "-p", "-C", *map(str, command)]
+
+    def begin(self, *command):
+        return subprocess.Popen(self.inside(command), stdin=subprocess.DEVNULL)
+
     def run(self, *command):
         """(exit status, output, complaints) of a command among its processes."""
-        pid = next(iter(children(self.process.pid)))
-        done = subprocess.run(["nsenter", "-t", str(pid), "-m", "-p", "-C", *map(str, command)],
-                              capture_output=True, text=True, timeout=2 * PATIENCE,
-                              stdin=subprocess.DEVNULL)
+        done = subprocess.run(self.inside(command), capture_output=True, text=True,
+                              timeout=2 * PATIENCE, stdin=subprocess.DEVNULL)
         return done.returncode, done.stdout, done.stderr
 
     def ctl(self, *words, good=True):

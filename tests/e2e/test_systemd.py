@@ -1,12 +1,13 @@
 """superd under a real systemd: the unit that is shipped, as `make install` installs it."""
 
 import shutil
+import socket
 import subprocess
 import time
 
 import pytest
 
-from superdlib import PATIENCE, TOP, echo, eventually, shell
+from superdlib import PATIENCE, TOP, connect, echo, eventually, shell
 from systemdlib import SHIPPED, install_unit, missing, systemd  # noqa: F401 (a fixture)
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=str(missing()))
@@ -182,6 +183,64 @@ def test_the_strict_drop_in_serves_too(systemd, probes):
     serves()
     systemd.ctl("stop", "superd")
     assert systemd.show("Result") == "success"
+
+
+# ---------------------------------------------------------------- sockets that systemd opens
+
+
+def socket_unit(port, name="www"):
+    text = (SHIPPED / "superd.socket").read_text()
+    assert "ListenStream=80\n" in text and "FileDescriptorName=www\n" in text
+    return text.replace("ListenStream=80", f"ListenStream=127.0.0.1:{port}") \
+        .replace("FileDescriptorName=www", f"FileDescriptorName={name}")
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def test_a_socket_of_systemd_starts_superd_and_stays_open_while_it_restarts(systemd):
+    port = free_port()
+    systemd.unit("superd.socket", socket_unit(port))
+    systemd.configure({"services": {"a": echo("fd:www")}})
+    systemd.ctl("daemon-reload")
+    systemd.ctl("start", "superd.socket")
+    assert systemd.show("ActiveState") == "inactive"
+
+    def ask():
+        with connect(f"127.0.0.1:{port}") as c:
+            c.send(b"hello")
+            assert c.read(5) == b"hello"
+    ask()  # which starts superd
+    assert systemd.show("ActiveState") == "active"
+    assert systemd.show("StatusText") == "1 services on 1 addresses"
+    for _ in range(3):  # systemd itself stops at five starts in ten seconds
+        done = systemd.begin("systemctl", "restart", "superd")
+        while done.poll() is None:
+            ask()
+        assert done.wait() == 0
+    systemd.ctl("reload", "superd")
+    systemd.signal("USR2")
+    systemd.wait_for("upgrade")
+    ask()
+    assert systemd.show("NRestarts") == "0"
+
+
+def test_sockets_of_two_names(systemd):
+    ports = free_port(), free_port()
+    systemd.unit("superd.socket", socket_unit(ports[0]))
+    systemd.unit("superd-second.socket", socket_unit(ports[1], "second"))
+    systemd.drop_in("sockets", "[Service]\nSockets=superd.socket superd-second.socket\n")
+    systemd.configure({"services": {"a": echo("fd:www"), "b": shell("echo b", listen="fd:second")}})
+    systemd.ctl("daemon-reload")
+    systemd.ctl("start", "superd.socket", "superd-second.socket", "superd")
+    with connect(f"127.0.0.1:{ports[0]}") as c:
+        c.send(b"hello")
+        assert c.read(5) == b"hello"
+    with connect(f"127.0.0.1:{ports[1]}") as c:
+        assert c.read_all() == b"b\n"
 
 
 # ---------------------------------------------------------------- without running it

@@ -64,6 +64,9 @@ static const struct {
 	{ "vsock:7000", "vsock:7000", 1 },
 	{ "vsock:0", "vsock:0", 1 },
 	{ "vsock:4294967294", "vsock:4294967294", 1 },
+	{ "fd:www", "fd:www", 1 },
+	{ "fd:3", "fd:3", 1 },
+	{ "fd:@x/y z", "fd:@x/y z", 1 },
 };
 
 static void every_form_is_read_and_written_back(void **state)
@@ -103,15 +106,18 @@ static const struct {
 		      "are known" },
 	{ "unix:x", "'x' is neither a path from / nor an abstract name @NAME" },
 	{ "tcp:69", "tcp: is not a known kind of address; known: PORT, HOST:PORT, [IPV6]:PORT, "
-		    "udp:, unix:PATH, seqpacket:PATH, dgram:PATH, vsock:PORT" },
+		    "udp:, unix:PATH, seqpacket:PATH, dgram:PATH, vsock:PORT, fd:NAME" },
 	{ "udp:unix:/x", "unix: is not a known kind of address; known: PORT, HOST:PORT, "
-			 "[IPV6]:PORT, udp:, unix:PATH, seqpacket:PATH, dgram:PATH, vsock:PORT" },
+			 "[IPV6]:PORT, udp:, unix:PATH, seqpacket:PATH, dgram:PATH, vsock:PORT, "
+			 "fd:NAME" },
 	{ "udp:", "the port is missing" },
 	{ "udp:localhost", "the port is missing; write localhost:PORT" },
 	{ "dgram:x", "'x' is neither a path from / nor an abstract name @NAME" },
 	{ "seqpacket:", "'' is neither a path from / nor an abstract name @NAME" },
 	{ "vsock:", "'' is not a port number" },
 	{ "vsock:2:7000", "'2:7000' is not a port number" },
+	{ "fd:", "the name is missing; write fd:NAME" },
+	{ "fd:a:b", "'a:b' is no name; in LISTEN_FDNAMES, a colon ends it" },
 	{ "vsock:4294967295", "port 4294967295 is outside 0..4294967294" },
 };
 
@@ -240,6 +246,10 @@ static const struct {
 	{ "vsock:7000", "vsock:7001", false },
 	{ "vsock:0", "vsock:0", false },
 	{ "vsock:7000", "7000", false },
+	{ "fd:www", "fd:www", true },
+	{ "fd:www", "fd:ww", false },
+	{ "fd:7000", "7000", false },
+	{ "fd:@a", "unix:@a", false },
 };
 
 static const struct {
@@ -257,6 +267,7 @@ static const struct {
 	{ "seqpacket:@a", SOCK_SEQPACKET, false, true, false, false, false },
 	{ "dgram:/a", SOCK_DGRAM, false, true, true, false, false },
 	{ "vsock:1", SOCK_STREAM, false, false, false, false, false },
+	{ "fd:1", SOCK_STREAM, false, false, false, false, false },
 };
 
 static void every_form_is_of_its_sort(void **state)
