@@ -177,6 +177,8 @@ DEPS_TEST  := libcmocka-dev python3-pytest python3-jsonschema python3-pyte mando
 DEPS_WORLD := finger inetutils-telnet tftp-hpa busybox cvs curl openssl fortune-mod fortunes-min \
               libkrb5-3 libwrap0 iproute2
 WORLD      := fingerd inetutils-telnetd tftpd-hpa micro-httpd nullidentd xinetd openbsd-inetd inetutils-inetd
+# A real browser and a real Prometheus, for check-status; the second is unpacked, not installed.
+DEPS_STATUS := chromium chromium-driver fonts-dejavu-core
 DEPS_LINT  := clang-tidy clang-format cppcheck gcovr
 APT_GET    := $(if $(filter 0,$(shell id -u)),,sudo )apt-get
 
@@ -189,7 +191,7 @@ define need
 	fi
 endef
 
-.PHONY: deps deps-build deps-lint deps-world
+.PHONY: deps deps-build deps-lint deps-world deps-status
 deps-build:
 	$(call need,$(DEPS_BUILD))
 deps: ## install what build and tests need (Debian packages, sudo only when not root)
@@ -197,6 +199,9 @@ deps: ## install what build and tests need (Debian packages, sudo only when not 
 deps-world: deps ## and what check-world needs
 	$(call need,$(DEPS_WORLD))
 	sh tests/world/fetch.sh build/world $(WORLD)
+deps-status: deps ## and what check-status needs
+	$(call need,$(DEPS_STATUS))
+	sh tests/world/fetch.sh build/world prometheus
 deps-lint: deps
 	$(call need,$(DEPS_LINT))
 
@@ -217,6 +222,7 @@ serve: all
 	@echo "    curl localhost:8080/           # static files"
 	@echo "    curl localhost:8081/flag       # the flag"
 	@echo "    nc localhost 7002              # what a handler is given: its descriptors, peer, identity"
+	@echo "or look at superd itself: http://localhost:7070/"
 	@echo
 	@PATH="$(CURDIR)/$(B)/handlers:$$PATH" exec $(B)/superd -v -c etc/services.json $(AS_USER)
 
@@ -258,6 +264,10 @@ e2e: all ## end-to-end tests of this flavour
 .PHONY: check-world
 check-world: deps-world all ## what people run from inetd, each with its real client; inetd and xinetd beside superd
 	WORLD=complete FLAVOR=$(FLAVOR) $(PYTEST) -q -p no:cacheprovider tests/e2e/test_world.py $(PYTEST_ARGS)
+
+.PHONY: check-status
+check-status: deps-status all ## the status page in a real browser, its metrics in a real Prometheus
+	STATUS=complete FLAVOR=$(FLAVOR) $(PYTEST) -q -p no:cacheprovider tests/e2e/test_status_outside.py $(PYTEST_ARGS)
 
 asan: ## every test under address and undefined-behaviour sanitizers
 	@$(MAKE) --no-print-directory FLAVOR=asan unit replay e2e

@@ -194,7 +194,8 @@ static json_t *connection(const struct conn *c, const char *state, uint64_t now_
 
 	put(o, "conn", c->id);
 	put_text(o, "service", c->service->name);
-	put_text(o, "peer", addr_format(&c->ends.remote, peer));
+	/* A process of mode wait has none, it has them all. */
+	put_text(o, "peer", c->ends.remote.len ? addr_format(&c->ends.remote, peer) : NULL);
 	if (c->ends.local.len)
 		put_text(o, "local", addr_format(&c->ends.local, local));
 	put_text(o, "state", state);

@@ -393,7 +393,7 @@ def test_the_sample_configuration_passes():
                env={"PATH": f"{handlers}:/usr/bin:/bin"})
     assert (r.returncode, r.stderr) == (0, "")
     assert [line.split()[0] for line in r.stdout.splitlines() if "(disabled)" not in line] == \
-        ["SERVICE", "echo", "fds", "date", "static", "flag", "hello"]
+        ["SERVICE", "echo", "fds", "date", "static", "flag", "hello", "status"]
 
 
 def test_the_pages_examples_are_configurations():
