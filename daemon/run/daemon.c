@@ -242,8 +242,9 @@ void daemon_tell_unused(const struct daemon *d)
 
 void daemon_tell_ready(const struct daemon *d)
 {
-	notify("READY=1\nSTATUS=%zu services on %zu addresses", d->units_count - d->units_removed,
-		d->listeners_open);
+	notify("READY=1\nSTATUS=%zu services on %zu addresses%s", d->units_count - d->units_removed,
+		d->listeners_open,
+		d->reload_refused ? "; the last reload was refused, see the log" : "");
 }
 
 void daemon_tell_reloading(void)

@@ -379,6 +379,7 @@ bool reload(struct daemon *d, struct complaints *complaints)
 		give_up(&r);
 		complaints_each(r.complaints, tell_failed, NULL);
 	}
+	d->reload_refused = !done;
 	daemon_tell_ready(d);
 	reload_fini(&r);
 	complaints_free(&own);

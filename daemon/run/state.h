@@ -196,6 +196,7 @@ struct daemon {
 	struct control *control; /* owned */
 	struct upgrade *upgrade; /* owned; NULL: none is under way */
 	bool upgrade_due;        /* the new program says that it can */
+	bool reload_refused;     /* the last one; the service manager's status says so */
 	uint64_t started_ms;
 	enum phase phase;
 	bool done;

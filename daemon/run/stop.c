@@ -36,8 +36,7 @@ static void set_timer(struct daemon *d, uint64_t ms)
 	if (!d->phase_timer)
 		d->phase_timer = evtimer_new(d->base, on_phase_over, d);
 	event_add(d->phase_timer, &t);
-	/* Whatever the manager's own patience: how long a stop takes is said in our configuration.
-	 */
+	/* How long a stop takes is said in our configuration, whatever the manager's patience. */
 	notify("EXTEND_TIMEOUT_USEC=%" PRIu64, (ms + SLACK_MS) * 1000);
 }
 

@@ -15,7 +15,7 @@ from superdlib import PATIENCE, SUPERD, connect, echo, eventually, needs_root, s
 LAUNCH = """#!/usr/bin/python3
 import fcntl, os, sys
 given = [item.split("=") for item in sys.argv[1].split(",") if item]
-high = [fcntl.fcntl(int(fd), fcntl.F_DUPFD, 200) for fd, _ in given]
+high = [fcntl.fcntl(int(fd), fcntl.F_DUPFD, 400) for fd, _ in given]
 for fd, _ in given:
     os.close(int(fd))
 for i, fd in enumerate(high):
@@ -56,7 +56,7 @@ class Parent:
         return [str(self.launch), ",".join(words)]
 
     def __call__(self, config, *given, **options):
-        return self.superd(config, prefix=self.prefix(*given), ready_fd=60, **options)
+        return self.superd(config, prefix=self.prefix(*given), ready_fd=350, **options)
 
     def run(self, *given, words):
         """superd as a command that ends."""
@@ -90,6 +90,20 @@ def test_sockets_are_found_by_name_and_by_number(parent):
     for address in (*d.addrs["a"], *d.addrs["b"]):
         d.answers(address)
     assert not d.find("warning")
+
+
+def test_more_than_fit_below_the_high_descriptors(parent):
+    sockets = [stream() for _ in range(100)]
+    names = [f"n{i}" for i in range(100)]
+    d = parent({"services": {n: echo(f"fd:{n}") for n in names}}, *zip(sockets, names))
+    for name, s in zip(names, sockets):
+        assert d.addr[name] == text_of(s)
+        d.answers(name)
+    d.upgrade()
+    d.answers("n0")
+    d.answers("n99")
+    for s in sockets:
+        s.close()
 
 
 def test_what_has_no_name_is_unknown(parent):

@@ -7,8 +7,10 @@ import time
 
 import pytest
 
-from superdlib import PATIENCE, TOP, connect, echo, eventually, shell
+from superdlib import BUILD, PATIENCE, TOP, connect, echo, eventually, shell
 from systemdlib import SHIPPED, install_unit, missing, systemd  # noqa: F401 (a fixture)
+
+SYS_MODULE, SYS_ADMIN, SYS_TIME, SYSLOG = (1 << n for n in (16, 21, 25, 34))
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=str(missing()))
 
@@ -42,9 +44,11 @@ def test_a_reload_that_is_refused_says_so_and_the_old_one_serves_on(systemd):
     systemd.signal("HUP")
     systemd.wait_for("reload-failed", count=2)
     eventually(lambda: systemd.show("ActiveState") == "active", "it is active again")
+    assert "refused" in systemd.show("StatusText")
     systemd.configure({"services": {"a": echo(), "b": echo()}})
     systemd.ctl("reload", "superd")
     assert systemd.ask("b", b"hello") == b"hello"
+    assert systemd.show("StatusText") == "2 services on 2 addresses"
 
 
 def test_a_configuration_that_is_refused_is_not_tried_again(systemd):
@@ -138,6 +142,7 @@ def test_handlers_can_be_anybody_anywhere(systemd, probes):
         "rises": shell("grep NoNewPrivs /proc/self/status; setpriv --reuid nobody id -un",
                        user="root", no_new_privs=False),
         "limits": shell("ulimit -Sn", user="nobody"),
+        "kernel": shell("grep CapBnd /proc/self/status; chrt -f 1 true || echo no", user="root"),
         "low": echo(listen="127.0.0.1:1016"),
     }})
     assert systemd.ask("user").decode().split() == ["nobody", str(home), "x"]
@@ -146,6 +151,9 @@ def test_handlers_can_be_anybody_anywhere(systemd, probes):
     assert systemd.ask("jail", b"hello") == b"hello"
     assert systemd.ask("rises").decode().split() == ["NoNewPrivs:", "0", "nobody"]
     assert systemd.ask("limits").strip() == b"1024"
+    _, bounds, realtime = systemd.ask("kernel").decode().split()
+    assert not int(bounds, 16) & (SYS_MODULE | SYS_TIME | SYSLOG) and realtime == "no"
+    assert int(bounds, 16) & SYS_ADMIN
     assert systemd.ask("low", b"hello") == b"hello"
     code, out, err = systemd.run(systemd.ctl_path, "-s", "/run/superd/control", "list")
     assert code == 0 and "jail" in out, err
@@ -256,4 +264,4 @@ def test_systemd_finds_nothing_wrong_with_the_unit(folder):
     done = analyze("verify", "--man=no", folder / "superd.service")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     text = (folder / "superd.service").read_text()
-    assert "@" not in text
+    assert f"ExecStart={BUILD}/superd -c {folder}/services.json " in text and "@" not in text
