@@ -58,16 +58,16 @@ static void put_label(struct writer *w, const char *sep, const char *name, const
 	evbuffer_add(w->out, "\"", 1);
 }
 
-/* The name and the labels that are there: `service` and `label` may be NULL. */
+/* The name and the labels that are there: `service` and `value` may be NULL. */
 static void begin(struct writer *w, const char *suffix, const json_t *service, const char *label,
 	const char *value)
 {
 	evbuffer_add_printf(w->out, "%s%s", w->family->name, suffix);
 	if (service)
 		put_label(w, "{", "service", text(service, "name"));
-	if (label)
+	if (value)
 		put_label(w, service ? "," : "{", label, value);
-	evbuffer_add_printf(w->out, service || label ? "} " : " ");
+	evbuffer_add_printf(w->out, service || value ? "} " : " ");
 }
 
 static void put_number(struct writer *w, json_int_t n)
@@ -148,8 +148,7 @@ static void put_refused(struct writer *w, const json_t *service)
 	for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++)
 		json_object_set_new(all, usual[i], json_integer(0));
 	json_object_update(all, refused);
-	json_object_foreach(all, reason, n)
-	{
+	json_object_foreach (all, reason, n) {
 		begin(w, "_total", service, "reason", reason);
 		put_number(w, json_integer_value(n));
 	}
@@ -189,8 +188,7 @@ static void put_endings(struct writer *w, const json_t *service)
 	char status[32];
 	size_t i;
 
-	json_array_foreach(json_object_get(service, w->family->key), i, each)
-	{
+	json_array_foreach (json_object_get(service, w->family->key), i, each) {
 		format_status(each, status);
 		begin(w, "_total", service, "status", status);
 		put_number(w, number(each, "count"));
@@ -205,8 +203,7 @@ static void put_histogram(struct writer *w, const json_t *service)
 	char buf[32];
 	size_t i;
 
-	json_array_foreach(json_object_get(w->list, "bounds_us"), i, bound)
-	{
+	json_array_foreach (json_object_get(w->list, "bounds_us"), i, bound) {
 		sum += json_integer_value(json_array_get(in, i));
 		begin(w, "_bucket", service, "le", seconds(json_integer_value(bound), buf));
 		put_number(w, sum);
@@ -309,7 +306,7 @@ void exposition_write(struct evbuffer *out, const json_t *list, bool open)
 			w.family->all(&w, json_object_get(list, "daemon"));
 		if (!w.family->each)
 			continue;
-		json_array_foreach(json_object_get(list, "services"), i, service)
+		json_array_foreach (json_object_get(list, "services"), i, service)
 			w.family->each(&w, service);
 	}
 	if (open)

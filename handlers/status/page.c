@@ -48,7 +48,8 @@ static json_int_t refused(const json_t *service)
 	json_int_t sum = 0;
 	const char *reason;
 
-	json_object_foreach(by_reason, reason, n) sum += json_integer_value(n);
+	json_object_foreach (by_reason, reason, n)
+		sum += json_integer_value(n);
 	return sum;
 }
 
@@ -93,7 +94,8 @@ static void put_rows(const struct filling *f)
 	const json_t *each;
 	size_t i;
 
-	json_array_foreach(json_object_get(f->list, "services"), i, each) put_row(f->out, each);
+	json_array_foreach (json_object_get(f->list, "services"), i, each)
+		put_row(f->out, each);
 }
 
 static const struct mark {
