@@ -3,7 +3,7 @@ the unit that `make install` installs.  The network and the files are this machi
 
 import json
 import os
-import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -12,8 +12,8 @@ import pytest
 
 from superdlib import ASAN, BUILD, FLAVOR, PATIENCE, ROOT, TOP, connect, children, eventually
 
-SYSTEMD = pathlib.Path("/lib/systemd/systemd")
-START = pathlib.Path(__file__).parent / "systemd" / "start.sh"
+SYSTEMD = os.environ.get("SYSTEMD", "/lib/systemd/systemd")  # another version may be tried
+START = TOP / "tests" / "e2e" / "systemd" / "start.sh"
 SHIPPED = TOP / "contrib" / "systemd"
 # What units refer to without saying so; of the real ones nothing is wanted here.
 DUMMIES = ("sysinit", "basic", "shutdown", "sockets", "timers", "paths", "slices", "network",
@@ -48,7 +48,8 @@ class Systemd:
         with open(folder / "systemd.log", "wb") as out:
             self.process = subprocess.Popen(
                 ["unshare", "-m", "-p", "-f", "--kill-child", "sh", START, folder, self.name],
-                stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+                stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+                env={**os.environ, "SYSTEMD": SYSTEMD})
 
     def wait(self):
         """True once it answers; else it says why not."""
@@ -137,6 +138,11 @@ class Systemd:
         eventually(lambda: subprocess.run(
             ["unshare", "-m", "sh", "-c", CLEAN_CGROUPS, "sh", self.folder / "cgroup", self.name],
             capture_output=True, timeout=PATIENCE).returncode == 0, "its cgroups are gone")
+
+
+def version():
+    out = subprocess.run([SYSTEMD, "--version"], capture_output=True, text=True).stdout
+    return int(re.match(r"systemd (\d+)", out)[1])
 
 
 def missing():

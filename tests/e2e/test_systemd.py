@@ -8,7 +8,7 @@ import time
 import pytest
 
 from superdlib import BUILD, PATIENCE, TOP, connect, echo, eventually, shell
-from systemdlib import SHIPPED, install_unit, missing, systemd  # noqa: F401 (a fixture)
+from systemdlib import SHIPPED, install_unit, missing, systemd, version  # noqa: F401 (a fixture)
 
 SYS_MODULE, SYS_ADMIN, SYS_TIME, SYSLOG = (1 << n for n in (16, 21, 25, 34))
 
@@ -49,6 +49,28 @@ def test_a_reload_that_is_refused_says_so_and_the_old_one_serves_on(systemd):
     systemd.ctl("reload", "superd")
     assert systemd.ask("b", b"hello") == b"hello"
     assert systemd.show("StatusText") == "2 services on 2 addresses"
+
+
+def test_notify_reload(systemd):
+    if version() < 253:
+        pytest.skip("needs systemd 253: Type=notify-reload")
+    systemd.drop_in("reload", (SHIPPED / "superd-notify-reload.conf").read_text())
+    start(systemd, {"services": {"a": echo()}})
+    assert systemd.show("Type") == "notify-reload"
+    for count in range(2, 5):
+        systemd.configure({"services": {f"a{i}": echo() for i in range(count)}})
+        systemd.ctl("reload", "superd")
+        assert systemd.show("StatusText") == f"{count} services on {count} addresses"
+    (systemd.folder / "services.json").write_text("{")
+    systemd.ctl("reload", "superd")
+    assert "the last reload was refused" in systemd.show("StatusText")
+    assert systemd.show("ActiveState") == "active"
+    assert systemd.ask("a2", b"hello") == b"hello"
+    systemd.configure({"services": {"a": echo()}})
+    systemd.signal("USR2")
+    systemd.wait_for("upgrade")
+    systemd.ctl("reload", "superd")
+    assert systemd.show("StatusText") == "1 services on 1 addresses"
 
 
 def test_a_configuration_that_is_refused_is_not_tried_again(systemd):

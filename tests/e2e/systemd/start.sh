@@ -1,7 +1,7 @@
 #!/bin/sh
 # A systemd of its own, as process 1 of namespaces: called by systemdlib.py under
 # `unshare -m -p -f`, as  start.sh FOLDER NAME.  It gets a cgroup that has that name, and sees that
-# one as the root of all, so nothing of it collides with this machine's.
+# one as the root of all, so nothing of it collides with this machine's.  SYSTEMD is its program.
 set -e
 folder=$1 name=$2
 if [ "$3" != inside ]; then
@@ -18,5 +18,5 @@ mount -t proc proc /proc
 mount -t tmpfs tmpfs /run
 [ ! -e /dev/console ] || mount --bind "$folder/systemd.log" /dev/console
 export container=test SYSTEMD_UNIT_PATH="$folder/units"
-exec /lib/systemd/systemd --system --unit=test.target --log-target=console --log-level=info \
+exec "$SYSTEMD" --system --unit=test.target --log-target=console --log-level=info \
 	--show-status=no
