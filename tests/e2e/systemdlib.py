@@ -18,7 +18,8 @@ SHIPPED = TOP / "contrib" / "systemd"
 # What units refer to without saying so; of the real ones nothing is wanted here.
 DUMMIES = ("sysinit", "basic", "shutdown", "sockets", "timers", "paths", "slices", "network",
            "nss-user-lookup", "umount", "final", "exit", "multi-user", "test")
-CLEAN_CGROUPS = 'mount -t cgroup2 cgroup "$1" && find "$1/$2" -depth -type d -exec rmdir {} +'
+CLEAN_CGROUPS = """mount -t cgroup2 cgroup "$1" || exit 0  # then it had none
+[ ! -e "$1/$2" ] || find "$1/$2" -depth -type d -exec rmdir {} +"""
 
 
 def install_unit(folder, config_folder):
@@ -31,6 +32,8 @@ def install_unit(folder, config_folder):
 
 class Systemd:
     """folder/units has its units, folder/services.json is what superd.service serves."""
+
+    broken = None  # why it does not start here; tried once
 
     def __init__(self, folder):
         self.folder, self.units = folder, folder / "units"
@@ -56,7 +59,10 @@ class Systemd:
         def answers():
             return self.process.poll() is not None or \
                 children(self.process.pid) and self.run("systemctl", "show-environment")[0] == 0
-        eventually(answers, "systemd answers")
+        try:
+            eventually(answers, "systemd answers")
+        except AssertionError:  # superd has no part in it yet
+            return False
         return self.process.poll() is None
 
     def said(self):
@@ -135,6 +141,8 @@ class Systemd:
     def end(self):
         self.process.send_signal(signal.SIGKILL)  # and with it process 1, and all of its own
         self.process.wait()
+        if subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode:
+            return
         eventually(lambda: subprocess.run(
             ["unshare", "-m", "sh", "-c", CLEAN_CGROUPS, "sh", self.folder / "cgroup", self.name],
             capture_output=True, timeout=PATIENCE).returncode == 0, "its cgroups are gone")
@@ -157,12 +165,13 @@ def missing():
 
 @pytest.fixture
 def systemd(folder, request):
-    if missing():
-        pytest.skip(missing())
+    if missing() or Systemd.broken:
+        pytest.skip(missing() or Systemd.broken)
     s = Systemd(folder)
     try:
         if not s.wait():
-            pytest.skip(f"systemd does not start in a namespace here: {s.said()[-500:]}")
+            Systemd.broken = f"systemd does not start in a namespace here: {s.said()[-500:]}"
+            pytest.skip(Systemd.broken)
         yield s
         assert not [line for line in s.said().splitlines() if "Sanitizer" in line]
         assert not ASAN or "Sanitizer" not in (s.log.read_text() if s.log.exists() else "")
