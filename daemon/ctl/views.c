@@ -131,7 +131,7 @@ void view_ps(const json_t *answer, struct table *t)
 		table_row(t);
 		table_cell(t, "%" PRIu64, number(c, "conn"));
 		table_cell(t, "%s", text(c, "service"));
-		table_cell(t, "%s", text(c, "peer"));
+		table_cell(t, "%s", *text(c, "peer") ? text(c, "peer") : "-");
 		table_cell(t, "%s", text(c, "state"));
 		table_cell(t, "%s", view_span(number(c, "age_ms"), span));
 		put_limit(t, (uint64_t)pid);
