@@ -34,11 +34,11 @@
 
 enum { EXIT_USAGE = 100, EXIT_SYSTEM = 111 };
 enum {
-	STALL_S = 15,     /* for a client that neither sends nor takes */
-	HEAD_MAX = 16384, /* bytes of a request's head */
-	BODY_MAX = 4096,  /* which is not looked at */
-	LOG_EVENTS = 100, /* unless told otherwise */
-	LEAVE_MS = 2000,  /* for answers that are on their way, after TERM */
+	PATIENCE_MS = 30000, /* unless told otherwise */
+	HEAD_MAX = 16384,    /* bytes of a request's head */
+	BODY_MAX = 4096,     /* which is not looked at */
+	LOG_EVENTS = 100,    /* unless told otherwise */
+	LEAVE_MS = 2000,     /* for answers that are on their way, after TERM */
 	TICK_MS = 500,
 	DAY_MS = 24 * 3600 * 1000,
 };
@@ -49,7 +49,7 @@ struct status {
 	struct guests *guests;
 	struct observe *observe;
 	struct event *tick, *term, *interrupt; /* owned */
-	uint64_t idle_ms, idle_since_ms, leave_at_ms;
+	uint64_t patience_ms, idle_ms, idle_since_ms, leave_at_ms;
 };
 
 struct route;
@@ -347,7 +347,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	count = guests_tend(s->guests, now_ms);
+	count = guests_tend(s->guests, now_ms, s->patience_ms);
 	if (count)
 		s->idle_since_ms = now_ms;
 	if (s->leave_at_ms && (now_ms >= s->leave_at_ms || !guests_busy(s->guests)))
@@ -372,6 +372,9 @@ static void on_signal(evutil_socket_t number, short what, void *arg)
 
 static void open_http(struct status *s)
 {
+	const struct timeval stall = { (time_t)(s->patience_ms / 1000),
+		(suseconds_t)(s->patience_ms % 1000 * 1000) };
+
 	s->base = event_base_new();
 	s->http = s->base ? evhttp_new(s->base) : NULL;
 	s->tick = s->http ? evtimer_new(s->base, on_tick, s) : NULL;
@@ -385,7 +388,7 @@ static void open_http(struct status *s)
 						    EVHTTP_REQ_OPTIONS | EVHTTP_REQ_PATCH);
 	evhttp_set_max_headers_size(s->http, HEAD_MAX);
 	evhttp_set_max_body_size(s->http, BODY_MAX);
-	evhttp_set_timeout(s->http, STALL_S);
+	evhttp_set_timeout_tv(s->http, &stall);
 	evhttp_set_gencb(s->http, on_request, s);
 }
 
@@ -413,7 +416,8 @@ static void close_all(struct status *s)
 
 static int usage(void)
 {
-	fprintf(stderr, "usage: status [-i IDLE] OBSERVE_SOCKET < LISTENING_SOCKET\n");
+	fprintf(stderr,
+		"usage: status [-i IDLE] [-T PATIENCE] OBSERVE_SOCKET < LISTENING_SOCKET\n");
 	return EXIT_USAGE;
 }
 
@@ -421,14 +425,20 @@ int main(int argc, char *argv[])
 {
 	static const struct option options[] = {
 		{ "idle", required_argument, NULL, 'i' },
+		{ "timeout", required_argument, NULL, 'T' },
 		{ 0 },
 	};
-	static struct status s;
+	static struct status s = { .patience_ms = PATIENCE_MS };
 	int fds[HANDED_MAX], n, opt, result;
 
-	while ((opt = getopt_long(argc, argv, "i:", options, NULL)) != -1)
-		if (opt != 'i' || !duration_parse(optarg, DAY_MS, &s.idle_ms))
+	while ((opt = getopt_long(argc, argv, "i:T:", options, NULL)) != -1) {
+		uint64_t *span = opt == 'i' ? &s.idle_ms : opt == 'T' ? &s.patience_ms : NULL;
+
+		if (!span || !duration_parse(optarg, DAY_MS, span))
 			return usage();
+	}
+	if (!s.patience_ms)
+		return usage();
 	if (optind != argc - 1)
 		return usage();
 	n = handed_listeners(fds);

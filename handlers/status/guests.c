@@ -132,7 +132,7 @@ void guests_served(struct guests *g, struct evhttp_request *req)
 	one->since_ms = io_now_ms();
 }
 
-size_t guests_tend(struct guests *g, uint64_t now_ms)
+size_t guests_tend(struct guests *g, uint64_t now_ms, uint64_t patience_ms)
 {
 	size_t kept = 0;
 
@@ -144,7 +144,7 @@ size_t guests_tend(struct guests *g, uint64_t now_ms)
 			continue;
 		}
 		/* evhttp sees that it has gone, and cleans up. */
-		if (!one->busy && now_ms - one->since_ms > GUESTS_PATIENCE_MS)
+		if (!one->busy && now_ms - one->since_ms > patience_ms)
 			shutdown(bufferevent_getfd(one->io), SHUT_RDWR);
 		g->guests[kept++] = *one;
 	}

@@ -16,9 +16,8 @@
 #include <stdint.h>
 
 enum {
-	GUESTS_MAX = 64,            /* connections; others wait in the kernel */
-	GUESTS_PATIENCE_MS = 30000, /* from one answer to the end of the next request */
-	GUESTS_PAUSE_MS = 200,      /* where no descriptor is left for one more */
+	GUESTS_MAX = 64,       /* connections; others wait in the kernel */
+	GUESTS_PAUSE_MS = 200, /* where no descriptor is left for one more */
 };
 
 struct guests;
@@ -37,8 +36,9 @@ void guests_listen_no_more(struct guests *g);
 void guests_asked(struct guests *g, struct evhttp_request *req);
 void guests_served(struct guests *g, struct evhttp_request *req);
 
-/* Looks after them; call it every second or so while there are any.  Returns how many there are. */
-size_t guests_tend(struct guests *g, uint64_t now_ms);
+/* Looks after them; call it every second or so while there are any.  Who has not completed the next
+ * request `patience_ms` after the last answer is left.  Returns how many there are. */
+size_t guests_tend(struct guests *g, uint64_t now_ms, uint64_t patience_ms);
 
 /* Is an answer on its way to somebody? */
 bool guests_busy(const struct guests *g);

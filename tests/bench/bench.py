@@ -14,11 +14,14 @@ started here is ended here, by its pid.
     idle      resident memory with one service, and for each further port
     startup   the shipped handlers beside the cheapest
     admission superd with 100,000 rules and limits by source, and how fast it refuses
+    watched   superd while status is scraped every second and `superctl top` is open
 """
 import argparse
+import contextlib
 import glob
 import json
 import os
+import pty
 import random
 import re
 import shutil
@@ -28,13 +31,16 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+import urllib.request
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
 BUILD = os.path.join(TOP, "build", "bench")
 PEERS = os.environ.get("PEERS", os.path.join(TOP, "build", "peers"))
 SUPERD = os.environ.get("SUPERD", os.path.join(TOP, "build", "release", "superd"))
+SUPERCTL = os.path.join(os.path.dirname(SUPERD), "superctl")
 HANDLERS = os.path.join(TOP, "build", "release", "handlers")
 CHEAP = os.path.join(BUILD, "cheap")
 FIRST_PORT = 14000
@@ -85,6 +91,10 @@ class Server:
     def rss_kb(self):
         with open(f"/proc/{self.process.pid}/status") as f:
             return int(re.search(r"VmRSS:\s+(\d+)", f.read()).group(1))
+
+    def during(self):
+        """What goes on beside the load of a slice."""
+        return contextlib.nullcontext()
 
     def stop(self):
         if self.process and self.process.poll() is None:
@@ -263,7 +273,8 @@ def take_turns(servers, options):
                 shuffle.shuffle(order)
                 for server in order:
                     cpu = server.cpu_us()
-                    s = load(server, options.clients, options.seconds)
+                    with server.during():
+                        s = load(server, options.clients, options.seconds)
                     # The warm-up and the end are in the CPU time and not in the count.
                     s["cpu_us"] = (server.cpu_us() - cpu) / max(1, s["ok"] * (s["seconds"] + 0.3) / s["seconds"])
                     after = load(reference, options.clients, 0.5)["rate"]
@@ -387,9 +398,78 @@ def table_admission(options):
             superd("served, sh", exec=["/bin/sh", "-c", "read x; echo $x"])], options))
 
 
+class Watched(Server):
+    """superd, and all who look at it: status, asked every second, and superctl's top."""
+
+    def start(self, port, folder):
+        super().start(port, folder)
+        self.observe = os.path.join(folder, self.name, "observe")
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            self.url = "http://127.0.0.1:%d/metrics" % listener.getsockname()[1]
+            self.status = subprocess.Popen([f"{HANDLERS}/status", self.observe], stdin=listener)
+        return self
+
+    def stop(self):
+        if hasattr(self, "status"):
+            self.status.terminate()
+            self.status.wait()
+        super().stop()
+
+    def scrape(self, end):
+        while True:
+            with urllib.request.urlopen(self.url, timeout=5) as answer:
+                assert b"superd_service_accepted_total" in answer.read()
+            if end.wait(1):
+                return
+
+    @contextlib.contextmanager
+    def during(self):
+        end = threading.Event()
+        scraper = threading.Thread(target=self.scrape, args=(end,))
+        top, screen = pty.fork()
+        if top == 0:
+            os.execve(SUPERCTL, [SUPERCTL, "-s", self.observe, "top"],
+                      {"TERM": "xterm", "LINES": "40", "COLUMNS": "120"})
+        reader = threading.Thread(target=drain, args=(screen,))
+        scraper.start()
+        reader.start()
+        try:
+            yield
+        finally:
+            assert os.waitpid(top, os.WNOHANG) == (0, 0), "top has ended"
+            os.write(screen, b"q")
+            os.waitpid(top, 0)
+            end.set()
+            scraper.join()
+            reader.join()
+            os.close(screen)
+
+
+def drain(fd):
+    with contextlib.suppress(OSError):
+        while os.read(fd, 65536):
+            pass
+
+
+def table_watched(options):
+    def command(port, folder):
+        path = superd_config(folder, f"127.0.0.1:{port}")
+        with open(path) as f:
+            config = json.load(f)
+        return [SUPERD, "-c", write(folder, "superd.json", json.dumps(
+            {"observe": os.path.join(folder, "observe"), **config}))]
+
+    print("### Being looked at: status scraped every second, and superctl top\n")
+    slices = take_turns([Server("alone", command, SUPERD), Watched("watched", command, SUPERD)], options)
+    print_table(slices)
+    pairs = [w["ratio"] / a["ratio"] for a, w in zip(slices["alone"], slices["watched"])]
+    print(f"watched: {statistics.median(pairs):.3f} of alone (rounds: "
+          f"{', '.join(f'{p:.3f}' for p in sorted(pairs))})\n")
+
+
 def main():
     tables = {"main": table_main, "ports": table_ports, "memory": table_memory, "idle": table_idle,
-              "startup": table_startup, "admission": table_admission}
+              "startup": table_startup, "admission": table_admission, "watched": table_watched}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("tables", nargs="*", metavar="TABLE", help=", ".join(tables))
     parser.add_argument("--rounds", type=int, default=5)

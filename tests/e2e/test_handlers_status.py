@@ -406,9 +406,16 @@ def open_sockets(pid):
     return found
 
 
+def sockets_of_nobody(s):
+    """How many it has without any client."""
+    assert s.get("/healthz").status == 200  # superd is connected to
+    time.sleep(0.2)
+    return open_sockets(s.process.pid)
+
+
 def test_connections_are_limited_and_the_others_wait(watched):
     _, s = watched({"a": echo()})
-    before = open_sockets(s.process.pid)
+    before = sockets_of_nobody(s)
     crowd = [socket.create_connection(s.address, PATIENCE) for _ in range(100)]
     eventually(lambda: open_sockets(s.process.pid) >= 60, "they are accepted")
     time.sleep(0.3)
@@ -416,7 +423,34 @@ def test_connections_are_limited_and_the_others_wait(watched):
     for c in crowd:
         c.close()
     assert s.get("/healthz").status == 200
-    eventually(lambda: open_sockets(s.process.pid) <= before + 1, "all are gone again")
+    eventually(lambda: open_sockets(s.process.pid) <= before, "all are gone again")
+
+
+def test_a_request_that_never_ends_is_left(superd, status, folder):
+    """However little by little it comes; and so is who asks and does not read."""
+    superd({"observe": str(folder / "observe"), "services": {"a": echo()}})
+    s = status("-T", "1s", folder / "observe")
+    before = sockets_of_nobody(s)
+    with socket.create_connection(s.address, PATIENCE) as c:
+        c.settimeout(0.2)
+        c.sendall(b"GET / HTTP/1.1\r\n")
+        end = time.monotonic() + PATIENCE
+        with contextlib.suppress(ConnectionError):
+            while True:
+                assert time.monotonic() < end, "it is still listened to"
+                c.sendall(b"a: b\r\n")
+                with contextlib.suppress(TimeoutError):
+                    if c.recv(1000) == b"":
+                        break
+    with socket.create_connection(s.address, PATIENCE) as c:
+        c.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        c.settimeout(0.2)
+        with contextlib.suppress(ConnectionError, TimeoutError):
+            for _ in range(1000):
+                c.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 10)
+        assert open_sockets(s.process.pid) > before
+        eventually(lambda: open_sockets(s.process.pid) <= before, "it is left, too")
+    assert s.get("/healthz").status == 200
 
 
 def test_descriptors_that_run_out_are_waited_for(superd, status, folder):
@@ -595,7 +629,7 @@ def test_an_answer_on_its_way_is_finished_on_term(superd, status, folder):
     assert s.wait() == 0
 
 
-@pytest.mark.parametrize("args", [(), ("a", "b"), ("-i", "soon", "x"), ("--no", "x")])
+@pytest.mark.parametrize("args", [(), ("a", "b"), ("-i", "soon", "x"), ("-T", "0", "x"), ("--no", "x")])
 def test_wrong_usage(args):
     run = subprocess.run(command("status", *args), capture_output=True, text=True,
                          stdin=subprocess.DEVNULL, timeout=PATIENCE)
