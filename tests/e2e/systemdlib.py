@@ -50,7 +50,7 @@ class Systemd:
                      f"Environment=ASAN_OPTIONS={options}\n")
         with open(folder / "systemd.log", "wb") as out:
             self.process = subprocess.Popen(
-                ["unshare", "-m", "-p", "-f", "--kill-child", "sh", START, folder, self.name],
+                ["unshare", "-m", "-p", "-u", "-f", "--kill-child", "sh", START, folder, self.name],
                 stdin=subprocess.DEVNULL, stdout=out, stderr=out,
                 env={**os.environ, "SYSTEMD": SYSTEMD})
 
