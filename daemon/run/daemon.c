@@ -4,13 +4,9 @@
 #include "daemon/base/fd.h"
 #include "daemon/os/accounts.h"
 #include "daemon/os/caps.h"
-#include "daemon/os/datagram.h"
 #include "daemon/os/detach.h"
-#include "daemon/os/handed.h"
 #include "daemon/os/limits.h"
-#include "daemon/os/notify.h"
 #include "daemon/os/pidfile.h"
-#include "daemon/run/admit.h"
 #include "daemon/run/bans.h"
 #include "daemon/run/capture.h"
 #include "daemon/run/control.h"
@@ -18,6 +14,7 @@
 #include "daemon/run/leftover.h"
 #include "daemon/run/linger.h"
 #include "daemon/run/listener.h"
+#include "daemon/run/manager.h"
 #include "daemon/run/reaper.h"
 #include "daemon/run/reload.h"
 #include "daemon/run/reports.h"
@@ -30,15 +27,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/signalfd.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #define LOG_RETRY_MS 100
@@ -210,69 +203,6 @@ static void tell_ready(const struct daemon *d)
 	log_flush();
 }
 
-/* ---- what was handed over */
-
-static bool is_wanted(const struct config *config, unsigned handed)
-{
-	for (size_t i = 0; i < config->services_count; i++) {
-		const struct service *s = &config->services[i];
-
-		for (size_t k = 0; k < s->listen_count; k++)
-			if (s->listen[k].handed == handed)
-				return true;
-	}
-	return false;
-}
-
-void daemon_tell_unused(const struct daemon *d)
-{
-	for (size_t i = 0; i < handed_count(); i++) {
-		const struct handed *h = handed_at(i);
-		char text[ADDR_TEXT_MAX];
-
-		if (is_wanted(d->config, (unsigned)i + 1))
-			continue;
-		log_say(LOG_NOTICE, "warning",
-			"'%s', descriptor %d, was handed over, and no service listens on it: %s",
-			h->name, h->number, h->wrong ? h->wrong : addr_format(&h->addr, text));
-	}
-}
-
-/* ---- the service manager */
-
-void daemon_tell_ready(const struct daemon *d)
-{
-	notify("READY=1\nSTATUS=%zu services on %zu addresses%s", d->units_count - d->units_removed,
-		d->listeners_open,
-		d->reload_refused ? "; the last reload was refused, see the log" : "");
-}
-
-void daemon_tell_reloading(void)
-{
-	notify("RELOADING=1\nMONOTONIC_USEC=%" PRIu64, clock_us());
-}
-
-static void on_watchdog(evutil_socket_t fd, short what, void *arg)
-{
-	struct daemon *d = arg;
-
-	(void)fd;
-	(void)what;
-	start_after_wait(d->starter);
-	notify("WATCHDOG=1");
-}
-
-/* Twice as often as it is wanted. */
-static void watch_dog(struct daemon *d)
-{
-	const struct timeval t = clock_span(notify_watchdog_ms() / 2);
-
-	if (!notify_watchdog_ms())
-		return;
-	d->watchdog_timer = event_new(d->base, -1, EV_PERSIST, on_watchdog, d);
-	event_add(d->watchdog_timer, &t);
-}
-
 /* ---- the loop */
 
 static void on_log_timer(evutil_socket_t fd, short what, void *arg)
@@ -338,7 +268,7 @@ static void daemon_free(struct daemon *d)
 	free_event(d->shortage_timer);
 	free_event(d->phase_timer);
 	free_event(d->log_timer);
-	free_event(d->watchdog_timer);
+	manager_free(d);
 	free_event(d->wake_event);
 	event_base_free(d->base);
 	start_free(d->starter);
@@ -408,7 +338,7 @@ static void begin(struct daemon *d, int ready_fd)
 	open_control(d);
 	tell_start(d);
 	open_listeners(d);
-	daemon_tell_unused(d);
+	manager_tell_unused(d);
 	give_up_caps(d);
 	tell_ready(d);
 	if (ready_fd >= 0)
@@ -492,8 +422,8 @@ int daemon_run(struct config *config, const struct daemon_options *options)
 	if (state)
 		config_unref(config);
 	json_decref(state);
-	daemon_tell_ready(&d);
-	watch_dog(&d);
+	manager_ready(&d);
+	manager_watch(&d);
 	loop(&d);
 	lingers_end(&d);
 	if (d.pid_fd >= 0)

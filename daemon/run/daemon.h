@@ -24,14 +24,6 @@ struct daemon_options {
 /* Turns to the log that a configuration names.  0, or -1 with errno and the old one kept. */
 int daemon_log(const struct daemon *d, const struct config *config);
 
-/* Tells the service manager (notify.h) that superd serves; or that it is changing, after which it
- * must be told that it serves. */
-void daemon_tell_ready(const struct daemon *d);
-void daemon_tell_reloading(void);
-
-/* Warns of sockets that were handed over and that no service listens on. */
-void daemon_tell_unused(const struct daemon *d);
-
 /* Serves until told to stop.  Takes the configuration.  Returns the exit code. */
 int daemon_run(struct config *config, const struct daemon_options *options);
 

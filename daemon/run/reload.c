@@ -6,6 +6,7 @@
 #include "daemon/run/control.h"
 #include "daemon/run/daemon.h"
 #include "daemon/run/listener.h"
+#include "daemon/run/manager.h"
 #include "daemon/run/reserve.h"
 #include "daemon/run/units.h"
 #include "daemon/run/wait.h"
@@ -367,20 +368,20 @@ bool reload(struct daemon *d, struct complaints *complaints)
 	struct reload r = { .d = d, .complaints = complaints ? complaints : &own };
 	bool done;
 
-	daemon_tell_reloading();
+	manager_reloading();
 	done = prepare(&r);
 
 	if (done) {
 		commit(&r);
 		tell_ok(&r);
 		complaints_each(r.complaints, tell_warning, NULL);
-		daemon_tell_unused(d);
+		manager_tell_unused(d);
 	} else {
 		give_up(&r);
 		complaints_each(r.complaints, tell_failed, NULL);
 	}
 	d->reload_refused = !done;
-	daemon_tell_ready(d);
+	manager_ready(d);
 	reload_fini(&r);
 	complaints_free(&own);
 	return done;

@@ -6,6 +6,7 @@
 #include "daemon/run/control.h"
 #include "daemon/run/daemon.h"
 #include "daemon/run/handover.h"
+#include "daemon/run/manager.h"
 #include "daemon/run/reports.h"
 
 #include <errno.h>
@@ -220,7 +221,7 @@ static void become(struct daemon *d)
 		free(in.fds);
 		return;
 	}
-	daemon_tell_reloading();
+	manager_reloading();
 	log_drain(LOG_MS);
 	caps_carry(true);
 	set_inherited(&in, true);
@@ -237,7 +238,7 @@ static void become(struct daemon *d)
 	fd_close(&fd);
 	free(in.fds);
 	free(argv);
-	daemon_tell_ready(d);
+	manager_ready(d);
 	failed(d, why);
 }
 
