@@ -4,6 +4,7 @@
 #include "daemon/base/fd.h"
 #include "daemon/os/accounts.h"
 #include "daemon/os/caps.h"
+#include "daemon/os/datagram.h"
 #include "daemon/os/detach.h"
 #include "daemon/os/limits.h"
 #include "daemon/os/pidfile.h"
