@@ -2,77 +2,19 @@
 
 #include "daemon/os/executable.h"
 #include "daemon/os/sock.h"
-#include "daemon/os/start.h"
 #include "daemon/os/tcpinfo.h"
 #include "daemon/os/trial.h"
+#include "daemon/run/visit.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <libgen.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FDS_EACH 3  /* that a connection may take in superd: stderr, a copy, admission */
-#define FDS_OWN 64  /* that superd takes for itself */
 #define TOLD_EACH 3 /* of a service's addresses, those in trouble that are told one by one */
-
-struct visit {
-	const struct config *config;
-	const char *control;
-	FILE *out;
-	size_t problems, doubts;
-};
-
-/* ---- findings */
-
-static void tell(struct visit *v, const char *kind, const struct service *s, const char *remedy,
-	const char *format, va_list ap)
-{
-	fprintf(v->out, "%s", kind);
-	if (s)
-		fprintf(v->out, "%s: service '%s': ", s->place, s->name);
-	vfprintf(v->out, format, ap);
-	fprintf(v->out, "\n         %s\n", remedy);
-}
-
-__attribute__((format(printf, 4, 5))) static void problem(
-	struct visit *v, const struct service *s, const char *remedy, const char *format, ...)
-{
-	va_list ap;
-
-	va_start(ap, format);
-	tell(v, "problem  ", s, remedy, format, ap);
-	va_end(ap);
-	v->problems++;
-}
-
-__attribute__((format(printf, 4, 5))) static void doubt(
-	struct visit *v, const struct service *s, const char *remedy, const char *format, ...)
-{
-	va_list ap;
-
-	va_start(ap, format);
-	tell(v, "doubt    ", s, remedy, format, ap);
-	va_end(ap);
-	v->doubts++;
-}
-
-/* The number in a file of /proc or of a control group; UINT64_MAX: none, or "max". */
-static uint64_t number_in(const char *path)
-{
-	uint64_t n = UINT64_MAX;
-	FILE *f = fopen(path, "re");
-
-	if (f && fscanf(f, "%" SCNu64, &n) != 1)
-		n = UINT64_MAX;
-	if (f)
-		fclose(f);
-	return n;
-}
 
 /* ---- programs */
 
@@ -103,14 +45,14 @@ static void check_program(struct visit *v, const struct service *s)
 		return;
 	wrong = executable_wrong(s->chroot, s->program, &there, why, sizeof why);
 	if (wrong) {
-		problem(v, s, "install what is missing, or mend the program", "%s %s", s->program,
-			wrong);
+		visit_problem(v, s, "install what is missing, or mend the program", "%s %s",
+			s->program, wrong);
 		return;
 	}
 	error = trial_run(s, &call);
 	if (error)
-		problem(v, s, remedy_of(call), "%s cannot start %s: %s: %s", user_of(s), s->program,
-			call, strerror(error));
+		visit_problem(v, s, remedy_of(call), "%s cannot start %s: %s: %s", user_of(s),
+			s->program, call, strerror(error));
 }
 
 /* Whoever can write the program can do what its user can. */
@@ -121,10 +63,11 @@ static void check_writers(struct visit *v, const struct service *s)
 	if (s->trap_ms || s->chroot || stat(s->program, &st) < 0)
 		return;
 	if (st.st_mode & S_IWOTH)
-		problem(v, s, "chmod o-w", "%s can be written by everybody", s->program);
+		visit_problem(v, s, "chmod o-w", "%s can be written by everybody", s->program);
 	else if (s->identity.set && s->identity.uid && st.st_uid == s->identity.uid &&
 		 st.st_mode & S_IWUSR)
-		doubt(v, s, "chown root, so that a handler that is taken over cannot change it",
+		visit_doubt(v, s,
+			"chown root, so that a handler that is taken over cannot change it",
 			"%s belongs to the user that runs it", s->program);
 }
 
@@ -146,7 +89,7 @@ static void check_exposure(struct visit *v, const struct service *s)
 	bool root = s->identity.set ? s->identity.uid == 0 : geteuid() == 0;
 
 	if (root && !s->trap_ms && !s->access.acl && is_open_to_all(s))
-		doubt(v, s, "name another user, or say with allow who may connect",
+		visit_doubt(v, s, "name another user, or say with allow who may connect",
 			"runs as root, and everybody can connect");
 }
 
@@ -179,16 +122,16 @@ static void tell_taken(struct visit *v, const struct service *s, const struct ad
 	addr_format(a, text);
 	trial_holder(a, &h);
 	if (!h.pid)
-		problem(v, s, remedy_of_bind(EADDRINUSE, s),
+		visit_problem(v, s, remedy_of_bind(EADDRINUSE, s),
 			"%s is taken, by a process that cannot "
 			"be seen",
 			text);
 	else if (strcmp(h.name, "superd") == 0)
-		doubt(v, s, "all is well if that one serves this file: superctl reload",
+		visit_doubt(v, s, "all is well if that one serves this file: superctl reload",
 			"%s is taken by another superd, process %d", text, (int)h.pid);
 	else
-		problem(v, s, remedy_of_bind(EADDRINUSE, s), "%s is taken by process %d (%s)", text,
-			(int)h.pid, h.name);
+		visit_problem(v, s, remedy_of_bind(EADDRINUSE, s), "%s is taken by process %d (%s)",
+			text, (int)h.pid, h.name);
 }
 
 /* True if there was nothing to tell. */
@@ -211,8 +154,8 @@ static bool check_address(struct visit *v, const struct service *s, const struct
 	if (errno == EADDRINUSE)
 		tell_taken(v, s, a);
 	else
-		problem(v, s, remedy_of_bind(errno, s), "%s: %s: %s", addr_format(a, text), call,
-			strerror(errno));
+		visit_problem(v, s, remedy_of_bind(errno, s), "%s: %s: %s", addr_format(a, text),
+			call, strerror(errno));
 	return false;
 }
 
@@ -226,102 +169,11 @@ static void check_addresses(struct visit *v, const struct service *s)
 
 static void check_backlog(struct visit *v, const struct service *s)
 {
-	uint64_t most = number_in("/proc/sys/net/core/somaxconn");
+	uint64_t most = visit_number_in("/proc/sys/net/core/somaxconn");
 
 	if (most != UINT64_MAX && s->socket.backlog > (int64_t)most)
-		doubt(v, s, "sysctl net.core.somaxconn",
+		visit_doubt(v, s, "sysctl net.core.somaxconn",
 			"backlog: %d is more than the kernel's %" PRIu64, s->socket.backlog, most);
-}
-
-/* ---- how many at once */
-
-static uint64_t connections_of(const struct config *c)
-{
-	uint64_t sum = 0;
-
-	for (size_t i = 0; i < c->services_count; i++) {
-		const struct service *s = &c->services[i];
-
-		if (s->enabled)
-			sum += s->max_connections + (s->reject_when_full ? 0 : s->queue);
-	}
-	return c->max_connections && c->max_connections < sum ? c->max_connections : sum;
-}
-
-static void check_descriptors(struct visit *v)
-{
-	uint64_t live = connections_of(v->config), wanted = FDS_OWN + FDS_EACH * live;
-	struct rlimit own;
-
-	for (size_t i = 0; i < v->config->services_count; i++)
-		if (v->config->services[i].enabled)
-			wanted += v->config->services[i].listen_count;
-	getrlimit(RLIMIT_NOFILE, &own);
-	if (own.rlim_max != RLIM_INFINITY && own.rlim_max < wanted)
-		doubt(v, NULL,
-			"raise it (LimitNOFILE= of systemd, ulimit -Hn), or lower max_connections; "
-			"until "
-			"then clients wait when descriptors run out",
-			"%" PRIu64 " connections at once may take %" PRIu64
-			" descriptors; the hard limit is %" PRIu64,
-			live, wanted, (uint64_t)own.rlim_max);
-}
-
-/* The file of a value in superd's own group, "" where it cannot be known. */
-static void find_group_file(const char *name, char *out, size_t size)
-{
-	char line[512];
-	FILE *f = fopen("/proc/self/cgroup", "re");
-
-	*out = '\0';
-	while (f && fgets(line, sizeof line, f)) {
-		line[strcspn(line, "\n")] = '\0';
-		if (strncmp(line, "0::", 3) == 0)
-			snprintf(out, size, "/sys/fs/cgroup%s/%s", line + 3, name);
-	}
-	if (f)
-		fclose(f);
-}
-
-static void check_processes(struct visit *v)
-{
-	uint64_t live = connections_of(v->config), pids = number_in("/proc/sys/kernel/pid_max");
-	char path[640];
-	struct rlimit own;
-
-	if (pids != UINT64_MAX && live >= pids)
-		doubt(v, NULL, "sysctl kernel.pid_max, or lower max_connections",
-			"%" PRIu64 " connections at once are more than the processes there can be "
-			"(%" PRIu64 ")",
-			live, pids);
-	find_group_file("pids.max", path, sizeof path);
-	pids = *path ? number_in(path) : UINT64_MAX;
-	if (pids != UINT64_MAX && live >= pids)
-		doubt(v, NULL, "raise it (TasksMax= of systemd), or lower max_connections",
-			"%" PRIu64 " connections at once are more than the control group may have "
-			"processes (%" PRIu64 ")",
-			live, pids);
-	getrlimit(RLIMIT_NPROC, &own);
-	if (geteuid() && own.rlim_cur != RLIM_INFINITY && live >= own.rlim_cur)
-		doubt(v, NULL,
-			"raise it (LimitNPROC= of systemd, ulimit -u), or lower "
-			"max_connections",
-			"%" PRIu64
-			" connections at once are more than this user may have processes "
-			"(%" PRIu64 ")",
-			live, (uint64_t)own.rlim_cur);
-}
-
-static void check_nproc(struct visit *v, const struct service *s)
-{
-	for (size_t i = 0; i < s->limits_count; i++)
-		if (s->limits[i].resource == RLIMIT_NPROC &&
-			(!s->max_connections || s->limits[i].value.rlim_cur < s->max_connections))
-			doubt(v, s,
-				"the limit counts all processes of the user: raise it, or lower "
-				"max_connections",
-				"rlimits: nproc is %" PRIu64 ", and max_connections is %" PRIu32,
-				(uint64_t)s->limits[i].value.rlim_cur, s->max_connections);
 }
 
 /* ---- the kernel, and the places of files */
@@ -334,7 +186,7 @@ static void check_idle(struct visit *v, const struct service *s)
 		return;
 	fd = tcpinfo_open();
 	if (fd < 0)
-		problem(v, s, "load the module inet_diag, or take idle_timeout away",
+		visit_problem(v, s, "load the module inet_diag, or take idle_timeout away",
 			"idle_timeout: the kernel does not tell of connections: %s",
 			strerror(errno));
 	else
@@ -343,8 +195,8 @@ static void check_idle(struct visit *v, const struct service *s)
 
 static void check_kernel(struct visit *v)
 {
-	if (geteuid() == 0 && number_in("/proc/sys/fs/suid_dumpable") == 1)
-		doubt(v, NULL, "sysctl fs.suid_dumpable=0 (or 2)",
+	if (geteuid() == 0 && visit_number_in("/proc/sys/fs/suid_dumpable") == 1)
+		visit_doubt(v, NULL, "sysctl fs.suid_dumpable=0 (or 2)",
 			"fs.suid_dumpable is 1: superd must copy its memory for each handler, "
 			"which "
 			"is slower");
@@ -356,8 +208,8 @@ static void check_folder(struct visit *v, const char *key, const char *path)
 	const char *folder = copy ? dirname(copy) : NULL;
 
 	if (folder && access(folder, W_OK | X_OK) < 0)
-		problem(v, NULL, "make the folder, and let superd write there", "%s: %s: %s", key,
-			folder, strerror(errno));
+		visit_problem(v, NULL, "make the folder, and let superd write there", "%s: %s: %s",
+			key, folder, strerror(errno));
 	free(copy);
 }
 
@@ -370,10 +222,10 @@ static void check_files(struct visit *v)
 	check_folder(v, "control", v->control ? v->control : c->control);
 	check_folder(v, "observe", c->observe);
 	if (c->log.target == LOG_SYSLOG && access("/dev/log", W_OK) < 0)
-		problem(v, NULL, "start a syslog daemon, or name another target",
+		visit_problem(v, NULL, "start a syslog daemon, or name another target",
 			"log: /dev/log: %s", strerror(errno));
 	if (c->path && stat(c->path, &st) == 0 && st.st_mode & (S_IWOTH | S_IWGRP) && !geteuid())
-		problem(v, NULL, "chmod go-w",
+		visit_problem(v, NULL, "chmod go-w",
 			"%s: others than root can write it, and superd runs "
 			"what it says as root",
 			c->path);
@@ -389,7 +241,7 @@ static void check_service(struct visit *v, const struct service *s)
 		check_exposure,
 		check_addresses,
 		check_backlog,
-		check_nproc,
+		visit_room_of,
 		check_idle,
 	};
 
@@ -407,8 +259,7 @@ size_t doctor(const struct config *config, const char *control, FILE *out)
 			check_service(&v, &config->services[i]);
 			enabled++;
 		}
-	check_descriptors(&v);
-	check_processes(&v);
+	visit_room(&v);
 	check_kernel(&v);
 	check_files(&v);
 	fprintf(out, "%zu services looked at: %zu problems, %zu doubts\n", enabled, v.problems,
