@@ -431,6 +431,7 @@ void listener_attach(struct listener *l, struct unit *u, const struct addr *want
 	l->wanted = wanted;
 	TAILQ_INSERT_TAIL(&u->listeners, l, all);
 	u->listeners_count++;
+	wait_moved(l);
 }
 
 void listener_detach(struct listener *l)

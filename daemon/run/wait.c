@@ -63,7 +63,6 @@ static struct waiter *waiter_of(struct listener *l)
 
 	if (!*w)
 		*w = waiter_new(l->unit, l->unit->service->datagrams ? l : NULL);
-	(*w)->unit = l->unit; /* a reload may have moved it */
 	return *w;
 }
 
@@ -124,6 +123,20 @@ static void refresh(struct waiter *w)
 void wait_refresh(struct listener *l)
 {
 	refresh(waiter_of(l));
+}
+
+void wait_moved(struct listener *l)
+{
+	const struct service *s = l->unit->service;
+
+	if (!l->waiter)
+		return;
+	if (s->wait && s->datagrams) {
+		l->waiter->unit = l->unit;
+		return;
+	}
+	waiter_free(l->waiter);
+	l->waiter = NULL;
 }
 
 static bool somebody_waits(const struct waiter *w)
@@ -473,15 +486,25 @@ static bool still_has(const struct unit *u, const struct handed *h)
 	return true;
 }
 
+/* A socket that was opened since may stand where the one stood that it has. */
+static bool may_stay(const struct conn *c)
+{
+	return c->waiter && !c->waiter->orphan && c->unit->service->wait &&
+	       still_has(c->unit, c->handed);
+}
+
 void wait_recheck(struct daemon *d)
 {
 	struct conn *c, *next_conn;
 
-	HASH_ITER (hh, d->conns, c, next_conn)
-		if (c->handed && !(c->unit->service->wait && still_has(c->unit, c->handed)))
+	HASH_ITER (hh, d->conns, c, next_conn) {
+		if (!c->handed)
+			continue;
+		if (!may_stay(c))
 			deadline_end(c);
-		else if (c->waiter && !(c->waiter->look && evtimer_pending(c->waiter->look, NULL)))
+		else if (!(c->waiter->look && evtimer_pending(c->waiter->look, NULL)))
 			watch(c->waiter);
+	}
 }
 
 void wait_stop(struct daemon *d)

@@ -36,6 +36,9 @@ void wait_ended(struct waiter *w, enum wait_end how);
 /* The sockets that a program has are not polled, the others are; after an address was opened. */
 void wait_refresh(struct listener *l);
 
+/* After a reload gave it to another service, or the service another mode. */
+void wait_moved(struct listener *l);
+
 /* After a reload: what has a socket that its service has no more is told to stop. */
 void wait_recheck(struct daemon *d);
 

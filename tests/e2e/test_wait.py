@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from superdlib import SUPERD, connect, cpu_seconds, descendants, script
+from superdlib import SUPERD, connect, cpu_seconds, descendants, script, shell
+from test_reload import free_port
 
 # Accepts on the first of LISTEN_FDS, as programs do that know sd_listen_fds(3), on all of them,
 # and answers with its pid and the number of the descriptor.
@@ -279,6 +280,28 @@ def test_a_reload_to_nowait_ends_it_and_serves(superd, server):
     d.wait_for("close", signal="TERM")
     connect(d.addr["a"]).close()
     d.wait_for("accept", where=lambda e: "peer" in e)
+
+
+def test_a_socket_that_is_renamed_takes_its_pause_along(superd):
+    """And leaves it behind where the program does not get the socket any more."""
+    udp = f"udp:127.0.0.1:{free_port()}"
+
+    def config(name, **keys):
+        return {"services": {name: {"listen": udp, **keys}, "other": shell("echo hi")}}
+
+    d = superd(config("a", exec="true"))
+    connect(udp).send(b"x")
+    d.wait_for("suspend", service="a")
+    d.reload(config("b", exec="true"))
+    d.wait_for("resume", service="b")
+    for n in range(2):  # the second pause is longer
+        connect(udp).send(b"x")
+        d.wait_for("suspend", service="b", count=n + 1)
+    d.reload(config("c", exec="true", mode="nowait"))
+    d.reload(config("d", exec="true", mode="nowait"))
+    time.sleep(1.2)
+    assert d.ask("other") == b"hi\n"
+    assert len(d.find("resume")) == 2
 
 
 def test_h50_it_lives_over_an_upgrade(superd, server):
