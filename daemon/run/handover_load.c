@@ -396,6 +396,14 @@ static void restore_sources(struct daemon *d, const json_t *state)
 			conn_restore_source(conn_find(d, (pid_t)number(o, "pid")));
 }
 
+/* Of the service that it waits for only the name is known, and that may be another's now. */
+static bool takes_connections(const struct unit *u)
+{
+	const struct service *s = u->service;
+
+	return u->state == UNIT_OPEN && !s->trap_ms && !s->wait && !s->datagrams;
+}
+
 static void restore_waiting(struct daemon *d, const json_t *o)
 {
 	struct unit *u = unit_find(d, text(o, "unit"));
@@ -406,7 +414,7 @@ static void restore_waiting(struct daemon *d, const json_t *o)
 
 	c->id = number(o, "id");
 	c->arrived_us = number(o, "arrived_us");
-	if (u->state == UNIT_REMOVED) {
+	if (!takes_connections(u)) {
 		/* What its handler would be is not known any more. */
 		u->refused[REASON_STOP]++;
 		conn_refuse(c);

@@ -285,5 +285,9 @@ void upgrade_check(struct daemon *d)
 	if (!d->upgrade_due)
 		return;
 	d->upgrade_due = false;
-	become(d);
+	/* Somebody may have stopped it in the same turn of the loop. */
+	if (d->phase == PHASE_SERVE)
+		become(d);
+	else
+		failed(d, "superd is stopping");
 }

@@ -5,12 +5,13 @@ import os
 import pathlib
 import shutil
 import signal
+import socket
 import subprocess
 import time
 
 import pytest
 
-from superdlib import (PATIENCE, SUPERD, connect, echo, eventually, needs_root, port_of, scaled,
+from superdlib import (PATIENCE, SUPERD, children, connect, echo, eventually, needs_root, port_of, scaled,
                        shell)
 from test_reload import sockets
 
@@ -104,6 +105,23 @@ def test_h50_those_who_wait_are_served(superd):
         c.send(b"%d\n" % i)
     for i, c in enumerate(clients):
         assert c.read_all() == b"%d\n" % i
+
+
+@pytest.mark.parametrize("now", [{"trap": "1h"}, {"shell": "sleep 1", "mode": "wait"},
+                                 {"exec": ["/no/such/program"], "enabled": False}],
+                         ids=["trap", "wait", "disabled"])
+def test_h50_those_who_wait_for_what_is_no_more_are_refused(superd, now):
+    d = superd({"services": {"a": shell("read x; echo $x", max_connections=1, queue=5),
+                             "b": echo()}})
+    first, second = d.connect("a"), d.connect("a")
+    d.wait_for("suspend")
+    listen = d.addr["a"]
+    d.rewrite({"services": {"a": {"listen": listen, **now}, "b": echo(listen=d.addr["b"])}})
+    d.upgrade()
+    assert second.read_all() == b""
+    first.send(b"x\n")
+    assert first.read_all() == b"x\n"
+    d.answers("b")
 
 
 def test_h50_bans_and_buckets_survive(superd):
@@ -270,6 +288,25 @@ def test_while_it_stops_it_is_not_upgraded(superd):
         d.kill(signal.SIGTERM)
         d.wait_for("stop", phase="drain")
         assert "stopping" in d.upgrade("upgrade-failed")["what"]
+
+
+def test_a_stop_goes_before_an_upgrade_that_is_due(superd, folder):
+    d = start(superd, folder, {"control": str(folder / "control"), "services": {"a": echo()}})
+    replace(d, f"""#!/bin/sh
+case "$*" in *" -t "*) sleep 0.5; exit 0;; esac
+exec {SUPERD} "$@"
+""")
+    with socket.socket(socket.AF_UNIX) as control:
+        control.connect(str(folder / "control"))
+        d.kill(signal.SIGUSR2)
+        asked, = eventually(lambda: children(d.pid), "the new program is asked")
+        # Both in one turn of the loop: it says yes, and somebody says stop.
+        d.kill(signal.SIGSTOP)
+        eventually(lambda: children(d.pid)[asked][3] == "Z", "it has answered")
+        control.sendall(b'{"verb":"stop"}\n')
+        d.kill(signal.SIGCONT)
+        assert d.wait() == 0
+    assert d.find("upgrade-failed") and not d.find("upgrade")
 
 
 def test_what_came_from_the_standard_input_cannot_be_read_again(superd, folder):
