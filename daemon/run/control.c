@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,6 +47,7 @@ struct client {
 	char *drains;  /* owned: the service whose end it waits for */
 	bool upgrades; /* it waits for an upgrade */
 	bool follows;
+	bool ended; /* it will ask no more, and still reads */
 	enum log_level level;
 	uint64_t missed;
 };
@@ -113,6 +115,17 @@ static void add_line(const char *line, void *list)
 	json_array_append_new(list, json_string(line));
 }
 
+/* Up to where it is UTF-8: what is quoted may have been cut in the middle of a character. */
+static json_t *text_of(char *text)
+{
+	size_t n = strlen(text);
+	json_t *value;
+
+	while (!(value = json_string(text)) && n)
+		text[--n] = '\0';
+	return value;
+}
+
 void client_refuse(struct client *k, struct complaints *complaints, const char *format, ...)
 {
 	json_t *answer = json_object();
@@ -123,7 +136,7 @@ void client_refuse(struct client *k, struct complaints *complaints, const char *
 	vsnprintf(what, sizeof what, format, ap);
 	va_end(ap);
 	json_object_set_new(answer, "ok", json_false());
-	json_object_set_new(answer, "error", json_string(what));
+	json_object_set_new(answer, "error", text_of(what));
 	if (complaints) {
 		json_t *list = json_array();
 
@@ -306,6 +319,19 @@ static void on_read(struct bufferevent *io, void *arg)
 	evbuffer_drain(in, evbuffer_get_length(in));
 }
 
+static void client_end(struct client *k)
+{
+	struct control *c = k->control;
+
+	client_free(k);
+	set_tap(c);
+}
+
+static bool has_all(const struct client *k)
+{
+	return !unread(k) && !k->drains && !k->upgrades && !k->follows;
+}
+
 /* It has read everything; what it missed meanwhile it is told now. */
 static void on_written(struct bufferevent *io, void *arg)
 {
@@ -314,18 +340,29 @@ static void on_written(struct bufferevent *io, void *arg)
 	(void)io;
 	start_after_wait(k->control->d->starter);
 	tell_missed(k);
+	if (k->ended && has_all(k))
+		client_end(k);
+}
+
+/* A half-close is not a disconnect (H30). */
+static bool is_there(const struct client *k)
+{
+	struct pollfd p = { .fd = bufferevent_getfd(k->io) };
+
+	return poll(&p, 1, 0) == 0;
 }
 
 static void on_end(struct bufferevent *io, short what, void *arg)
 {
 	struct client *k = arg;
-	struct control *c = k->control;
 
-	(void)io;
-	(void)what;
-	start_after_wait(c->d->starter);
-	client_free(k);
-	set_tap(c);
+	start_after_wait(k->control->d->starter);
+	if (!(what & BEV_EVENT_EOF) || !is_there(k) || has_all(k)) {
+		client_end(k);
+		return;
+	}
+	k->ended = true;
+	bufferevent_disable(io, EV_READ);
 }
 
 static struct client *client_new(struct control *c, enum role role, int fd)

@@ -297,8 +297,11 @@ static bool is_from(const struct conn *c, const struct acl_prefix *p)
 	struct acl_prefix own;
 	struct acl_key key;
 
-	if (!acl_key_of(&c->ends.remote, &key))
+	if (!acl_key_of(&c->ends.remote, &key)) {
+		if (!c->ends.credentials)
+			return false; /* it serves many */
 		key = acl_key_of_id(ACL_UID, c->ends.uid);
+	}
 	own = acl_source(&key, p->bits, p->bits);
 	return acl_same(&own.key, &p->key);
 }

@@ -110,6 +110,29 @@ def test_a_line_without_an_end_is_refused(controlled):
     d.answers("a")
 
 
+def test_h30_a_client_that_asks_no_more_gets_its_answers(controlled, folder):
+    """As `nc -N` does it: also an answer that does not go out at once."""
+    d, _ = controlled({"services": {f"s{i}": echo() for i in range(300)}})
+    with Control(folder / "control") as c:
+        c.send('{"verb":"list"}')
+        c.sock.shutdown(socket.SHUT_WR)
+        assert len(c.read()["services"]) == 300
+        assert c.read() is None
+    with d.connect("s0") as client, Control(folder / "control") as c:
+        d.wait_for("accept")
+        c.send('{"verb":"drain","service":"s0"}')
+        c.sock.shutdown(socket.SHUT_WR)
+        d.wait_for("control")
+        client.close()
+        assert c.read() == {"ok": True} and c.read() is None
+
+
+def test_an_error_is_cut_between_characters(controlled):
+    _, c = controlled({"services": {"a": echo()}})
+    for before in ("", "x", "xx"):
+        assert "there is no service" in c.ask("show", service=before + "\u00e9\u4e16" * 300)["error"]
+
+
 def test_a_client_that_does_not_read_is_dropped(controlled):
     """Its answers are kept up to a bound."""
     d, c = controlled({"services": {f"s{i}": echo() for i in range(200)}})
@@ -408,6 +431,16 @@ def test_kill_by_number_by_service_and_by_source(controlled):
     d.wait_for("close", count=4)
     for client in clients:
         client.close()
+
+
+def test_kill_by_source_spares_what_serves_many(controlled):
+    d, c = controlled({"services": {"a": {"listen": "127.0.0.1:0", "mode": "wait",
+                                          "shell": "exec sleep 30"}}})
+    with d.connect("a"):
+        d.wait_for("accept")
+        assert c.good("kill", source="uid:0")["killed"] == 0
+        c.good("disable", service="a")  # or another would be started for the client
+        d.wait_for("close")
 
 
 def test_ban_and_unban(controlled):
