@@ -168,13 +168,12 @@ static void sweep(struct unit *u)
 
 void units_sweep(struct daemon *d)
 {
-	struct unit *u, *next;
+	struct unit *u, *before;
 
-	if (!d->units_removed)
-		return;
-	for (u = TAILQ_FIRST(&d->units); u; u = next) {
-		next = TAILQ_NEXT(u, all);
-		if (u->state == UNIT_REMOVED && !u->live && !u->waiting && !u->lingering)
+	/* They are the last ones. */
+	for (u = TAILQ_LAST(&d->units, units); u && u->state == UNIT_REMOVED; u = before) {
+		before = TAILQ_PREV(u, units, all);
+		if (!u->live && !u->waiting && !u->lingering)
 			sweep(u);
 	}
 }
