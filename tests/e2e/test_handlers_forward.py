@@ -581,6 +581,9 @@ def test_a_program_that_dies_is_started_for_the_next(backend):
             os.kill(backend.starts()[0], signal.SIGKILL)
             with contextlib.suppress(ConnectionResetError):
                 assert c.recv(100) == b""
+        # Its children have its listening socket, too, as long as they are there.
+        first = backend.starts()[0]
+        eventually(lambda: all(row[1] != first for row in processes().values()), "its group is gone")
         assert f.ask(b"again") == b"AGAIN"
         assert len(backend.starts()) == 2
         f.process.terminate()
