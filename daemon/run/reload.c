@@ -369,8 +369,9 @@ bool reload(struct daemon *d, struct complaints *complaints)
 	bool done;
 
 	manager_reloading();
+	/* Where clients have taken all descriptors, the file may say that there shall be fewer. */
+	reserve_release(d);
 	done = prepare(&r);
-
 	if (done) {
 		commit(&r);
 		tell_ok(&r);
@@ -378,6 +379,7 @@ bool reload(struct daemon *d, struct complaints *complaints)
 		manager_tell_unused(d);
 	} else {
 		give_up(&r);
+		reserve_fill(d);
 		complaints_each(r.complaints, tell_failed, NULL);
 	}
 	d->reload_refused = !done;

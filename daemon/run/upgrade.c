@@ -8,6 +8,7 @@
 #include "daemon/run/handover.h"
 #include "daemon/run/manager.h"
 #include "daemon/run/reports.h"
+#include "daemon/run/reserve.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -185,7 +186,10 @@ void upgrade(struct daemon *d)
 	}
 	d->upgrade = mem_new(sizeof *d->upgrade);
 	d->upgrade->words_fd = d->upgrade->state_fd = -1;
+	/* Where clients have taken all descriptors, too. */
+	reserve_release(d);
 	error = ask(d);
+	reserve_fill(d);
 	if (error) {
 		char why[256];
 
@@ -215,10 +219,12 @@ static void become(struct daemon *d)
 
 	start_settle(d->starter, SETTLE_MS);
 	reports_read(d);
+	reserve_release(d);
 	fd = save_state(d, &in);
 	if (fd < 0) {
 		failed(d, "no memory for the state");
 		free(in.fds);
+		reserve_fill(d);
 		return;
 	}
 	manager_reloading();
@@ -238,6 +244,7 @@ static void become(struct daemon *d)
 	fd_close(&fd);
 	free(in.fds);
 	free(argv);
+	reserve_fill(d);
 	manager_ready(d);
 	failed(d, why);
 }

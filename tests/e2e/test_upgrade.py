@@ -309,6 +309,27 @@ exec {SUPERD} "$@"
     assert d.find("upgrade-failed") and not d.find("upgrade")
 
 
+def test_h03_a_full_table_stops_neither_a_reload_nor_an_upgrade(superd):
+    """Of all times now the administrator wants to change something."""
+    d = superd({"services": {"a": shell("read x; echo $x"), "b": echo()}},
+               prefix=("prlimit", "--nofile=40:40"))
+    clients = [d.connect("a") for _ in range(60)]
+    d.wait_for("suspend", reason="EMFILE")
+    d.upgrade()
+    d.wait_for("suspend", reason="EMFILE", count=2)
+    config = json.loads(d.config.read_text())
+    config["services"]["c"] = echo()
+    config["services"]["a"]["max_connections"] = 3
+    d.reload(config)
+    d.upgrade()
+    for c in clients:
+        c.send(b"x\n")
+    for c in clients:
+        assert c.read_all() == b"x\n"
+    d.answers("c")
+    d.fds_before = None
+
+
 def test_what_came_from_the_standard_input_cannot_be_read_again(superd, folder):
     config = {"log": {"format": "json"}, "services": {"a": echo()}}
     if os.geteuid() == 0:
