@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <net/if.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -40,11 +41,44 @@ static bool is_stale(const struct addr *a)
 	return stale;
 }
 
+/* The file as it is now: no name is looked up twice, whatever the folder's owner puts into its
+ * place meanwhile.  And nobody gets another's socket by a second link to it. */
+static int open_path(const struct addr *a, struct stat *st)
+{
+	int file = open(a->un.sun_path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+
+	if (file < 0)
+		return -1;
+	if (fstat(file, st) == 0 && S_ISSOCK(st->st_mode) && st->st_nlink == 1)
+		return file;
+	close(file);
+	errno = EEXIST;
+	return -1;
+}
+
+static int set_owner(int file, const struct service *s)
+{
+	if (!s->socket.owner_set)
+		return 0;
+	return fchownat(file, "", s->socket.uid, s->socket.gid, AT_EMPTY_PATH);
+}
+
+/* fchmod(2) does not take a descriptor of this kind. */
+static int set_mode(int file, const struct stat *st, mode_t mode)
+{
+	char name[32];
+
+	if ((st->st_mode & 07777) == mode)
+		return 0;
+	snprintf(name, sizeof name, "/proc/self/fd/%d", file);
+	return chmod(name, mode);
+}
+
 static int bind_path(int fd, const struct addr *a, const struct service *s, struct sock_path *path)
 {
 	mode_t old;
 	struct stat st;
-	int r;
+	int r, file;
 
 	if (is_stale(a))
 		unlink(a->un.sun_path);
@@ -52,13 +86,16 @@ static int bind_path(int fd, const struct addr *a, const struct service *s, stru
 	old = umask(~s->socket.mode & 0777);
 	r = bind(fd, &a->sa, a->len);
 	umask(old);
-	if (r < 0 || lstat(a->un.sun_path, &st) < 0)
+	if (r < 0)
+		return -1;
+	file = open_path(a, &st);
+	if (file < 0)
 		return -1;
 	path->dev = st.st_dev;
 	path->ino = st.st_ino;
-	if (s->socket.owner_set && lchown(a->un.sun_path, s->socket.uid, s->socket.gid) < 0)
-		return -1;
-	return 0;
+	r = set_owner(file, s);
+	fd_close(&file);
+	return r;
 }
 
 static int open_socket(struct addr *a)
@@ -159,6 +196,27 @@ static bool path_is_ours(const struct addr *a, const struct sock_path *path)
 	       st.st_dev == path->dev && st.st_ino == path->ino;
 }
 
+static int adjust_path(const struct addr *a, const struct sock_path *path, const struct service *s,
+	const char **call)
+{
+	struct stat st;
+	int file = open_path(a, &st), r = 0;
+
+	*call = "open";
+	if (file < 0)
+		return errno == ENOENT || errno == EEXIST ? 0 : -1; /* it is not ours any more */
+	if (st.st_dev == path->dev && st.st_ino == path->ino) {
+		*call = "chown";
+		r = set_owner(file, s);
+		if (r == 0) {
+			*call = "chmod";
+			r = set_mode(file, &st, s->socket.mode);
+		}
+	}
+	fd_close(&file);
+	return r;
+}
+
 int sock_adjust(int fd, const struct addr *a, const struct sock_path *path, const struct service *s,
 	const char **call)
 {
@@ -170,13 +228,7 @@ int sock_adjust(int fd, const struct addr *a, const struct sock_path *path, cons
 	*call = "listen";
 	if (!addr_is_datagram(a) && !a->handed && listen(fd, s->socket.backlog) < 0)
 		return -1;
-	if (!path_is_ours(a, path))
-		return 0;
-	*call = "chown";
-	if (s->socket.owner_set && lchown(a->un.sun_path, s->socket.uid, s->socket.gid) < 0)
-		return -1;
-	*call = "chmod";
-	return chmod(a->un.sun_path, s->socket.mode);
+	return path->ino ? adjust_path(a, path, s, call) : 0;
 }
 
 void sock_unlink(const struct addr *a, const struct sock_path *path)

@@ -281,6 +281,35 @@ def test_a_unix_socket_stays_and_gets_another_mode(superd, folder):
     assert not path.exists()
 
 
+# Puts a link to another file where the socket was, and back, as fast as it can.
+SWAP = """import ctypes, os, sys
+a, b = (os.fsencode(x) for x in sys.argv[1:])
+swap = ctypes.CDLL(None).renameat2
+print("go", flush=True)
+while True:
+    swap(-100, a, -100, b, 2)
+"""
+
+
+def test_the_mode_of_a_socket_is_never_another_files(superd, folder):
+    """Its folder may be its user's, who could otherwise have the mode of any file changed."""
+    victim, path = folder / "victim", folder / "s"
+    victim.write_text("secret")
+    victim.chmod(0o600)
+    (folder / "link").symlink_to(victim)
+    d = superd({"services": {"a": echo(listen=f"unix:{path}", socket_mode="666")}})
+    with subprocess.Popen([sys.executable, "-c", SWAP, path, folder / "link"],
+                          stdout=subprocess.PIPE) as swap:
+        assert swap.stdout.readline()
+        for i in range(200):
+            d.reload({"services": {"a": echo(listen=f"unix:{path}",
+                                             socket_mode="660" if i % 2 else "666")}})
+        swap.kill()
+    assert stat.S_IMODE(victim.stat().st_mode) == 0o600
+    if path.is_symlink():  # as superd left it, for its end
+        os.rename(folder / "link", path)
+
+
 def test_socket_options_follow(superd, folder):
     tell = script(folder, "tell", f"#!{sys.executable}\nimport socket\n"
                   "s = socket.socket(fileno=0)\n"
