@@ -1,8 +1,12 @@
 #include "daemon/os/caps.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <linux/capability.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -54,6 +58,20 @@ static uint64_t of_service(const struct service *s)
 	return set;
 }
 
+uint64_t caps_of_file(const char *path)
+{
+	const char *end = path ? strrchr(path, '/') : NULL;
+	char folder[PATH_MAX];
+	struct stat st;
+
+	if (!end)
+		return 0;
+	snprintf(folder, sizeof folder, "%.*s", end == path ? 1 : (int)(end - path), path);
+	if (stat(folder, &st) == 0 && st.st_uid == geteuid() && (st.st_mode & S_IWUSR))
+		return 0;
+	return BIT(CAP_DAC_OVERRIDE);
+}
+
 uint64_t caps_needed(const struct config *config, bool root)
 {
 	/* To read its files again, whoever owns them. */
@@ -69,7 +87,7 @@ uint64_t caps_needed(const struct config *config, bool root)
 		set |= BIT(CAP_CHOWN) | BIT(CAP_FOWNER);
 	if (config->log.path)
 		set |= BIT(CAP_DAC_OVERRIDE);
-	return set;
+	return set | caps_of_file(config->control) | caps_of_file(config->observe);
 }
 
 /* ---- what superd has */

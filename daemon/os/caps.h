@@ -15,6 +15,9 @@
 #define CAPS_ALL UINT64_MAX
 uint64_t caps_needed(const struct config *config, bool root);
 
+/* What making and removing a file takes, in a folder that may be somebody else's; NULL: nothing. */
+uint64_t caps_of_file(const char *path);
+
 /* What superd has. */
 uint64_t caps_held(void);
 

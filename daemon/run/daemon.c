@@ -326,8 +326,10 @@ static void take_pidfile(struct daemon *d)
 
 static void give_up_caps(struct daemon *d)
 {
+	uint64_t own = caps_of_file(d->options->pid_path) | caps_of_file(d->options->control);
+
 	d->caps_before = caps_held();
-	if (caps_keep(caps_needed(d->config, d->host.root)) < 0)
+	if (caps_keep(caps_needed(d->config, d->host.root) | own) < 0)
 		log_say(LOG_ERROR, "error", "capabilities cannot be given up: %m");
 }
 

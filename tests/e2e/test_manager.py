@@ -201,6 +201,32 @@ def held(pid):
 
 
 @needs_root
+def test_what_superd_puts_into_another_users_folder_it_can_remove(superd, folder):
+    other = folder / "other"
+    other.mkdir()
+    os.chown(other, account().pw_uid, -1)
+    config = {"control": str(other / "control"), "services": {"a": echo(user="nobody")}}
+    d = superd(config, args=("-v", "-p", str(other / "pid")))
+    d.reload({**config, "control": str(other / "moved")})
+    assert sorted(os.listdir(other)) == ["moved", "pid"]
+    d.stop()
+    assert os.listdir(other) == []
+
+
+@needs_root
+def test_a_reload_says_which_capability_a_folder_takes(superd, folder):
+    other = folder / "other"
+    other.mkdir()
+    os.chown(other, account().pw_uid, -1)
+    config = {"services": {"a": echo(user="nobody")}}
+    d = superd(config)
+    d.reload({**config, "control": str(other / "control")}, event="reload-failed")
+    assert "CAP_DAC_OVERRIDE" in d.find("reload-failed")[0]["what"]
+    d.upgrade()
+    assert os.listdir(other) == ["control"]
+
+
+@needs_root
 def test_superd_keeps_the_capabilities_that_its_configuration_calls_for(superd, folder):
     plain = echo(user="nobody")
     d = superd({"services": {"a": plain}}, preset=False)
