@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #define LINE_MAX_BYTES 65536
-#define CLIENTS_MAX 64
+#define CLIENTS_MAX 64       /* of each socket: observers cannot shut the administrator out */
 #define UNREAD_MAX (1 << 20) /* bytes that a client has not read; then it misses events */
 #define HISTORY 256          /* events that a client can be told of afterwards */
 #define PAUSE_MS 200         /* where no descriptor is left for a client */
@@ -47,7 +47,8 @@ struct client {
 	char *drains;  /* owned: the service whose end it waits for */
 	bool upgrades; /* it waits for an upgrade */
 	bool follows;
-	bool ended; /* it will ask no more, and still reads */
+	bool ended; /* it will ask no more */
+	bool gone;  /* nor read */
 	enum log_level level;
 	uint64_t missed;
 };
@@ -56,7 +57,7 @@ struct control {
 	struct daemon *d;
 	struct door doors[ROLES], next[ROLES];
 	TAILQ_HEAD(clients, client) clients;
-	size_t clients_count, drains_count;
+	size_t clients_count[ROLES], drains_count;
 	char *history[HISTORY]; /* owned; a ring */
 	enum log_level levels[HISTORY];
 	uint64_t told; /* events since the start */
@@ -69,7 +70,7 @@ static void client_free(struct client *k)
 	struct control *c = k->control;
 
 	TAILQ_REMOVE(&c->clients, k, all);
-	c->clients_count--;
+	c->clients_count[k->role]--;
 	c->drains_count -= k->drains != NULL;
 	bufferevent_free(k->io);
 	free(k->drains);
@@ -255,7 +256,7 @@ static void set_tap(struct control *c)
 	TAILQ_FOREACH (k, &c->clients, all)
 		if (k->follows && k->level > tap.level)
 			tap.level = k->level;
-	if (!c->doors[CONTROL].name && !c->doors[OBSERVE].name && !c->clients_count)
+	if (!c->doors[CONTROL].name && !c->doors[OBSERVE].name && TAILQ_EMPTY(&c->clients))
 		tap.take = NULL;
 	log_set_tap(&tap);
 }
@@ -297,28 +298,6 @@ static void handle(struct client *k, const char *line, size_t len)
 	json_decref(request);
 }
 
-static void on_read(struct bufferevent *io, void *arg)
-{
-	struct client *k = arg;
-	struct evbuffer *in = bufferevent_get_input(io);
-	size_t len;
-	char *line;
-
-	start_after_wait(k->control->d->starter);
-	while ((line = evbuffer_readln(in, &len, EVBUFFER_EOL_LF))) {
-		handle(k, line, len);
-		free(line);
-		if (unread(k) > UNREAD_MAX * 16) {
-			client_free(k);
-			return;
-		}
-	}
-	if (evbuffer_get_length(in) < LINE_MAX_BYTES)
-		return;
-	client_refuse(k, NULL, "the request is longer than %d bytes", LINE_MAX_BYTES);
-	evbuffer_drain(in, evbuffer_get_length(in));
-}
-
 static void client_end(struct client *k)
 {
 	struct control *c = k->control;
@@ -327,9 +306,48 @@ static void client_end(struct client *k)
 	set_tap(c);
 }
 
+static bool asks_more(const struct client *k)
+{
+	struct evbuffer *in = bufferevent_get_input(k->io);
+
+	return evbuffer_search_eol(in, NULL, NULL, EVBUFFER_EOL_LF).pos >= 0;
+}
+
 static bool has_all(const struct client *k)
 {
 	return !unread(k) && !k->drains && !k->upgrades && !k->follows;
+}
+
+static void end_if_done(struct client *k)
+{
+	if (k->ended && !asks_more(k) && (k->gone || has_all(k)))
+		client_end(k);
+}
+
+/* One request a turn of the loop: many of them must not hold up who waits to be served (H24). */
+static void on_read(struct bufferevent *io, void *arg)
+{
+	struct client *k = arg;
+	struct evbuffer *in = bufferevent_get_input(io);
+	size_t len;
+	char *line;
+
+	start_after_wait(k->control->d->starter);
+	line = evbuffer_readln(in, &len, EVBUFFER_EOL_LF);
+	if (line) {
+		handle(k, line, len);
+		free(line);
+		if (unread(k) > UNREAD_MAX * 16) {
+			client_end(k);
+			return;
+		}
+		if (asks_more(k))
+			bufferevent_trigger(io, EV_READ, BEV_TRIG_DEFER_CALLBACKS);
+	} else if (evbuffer_get_length(in) >= LINE_MAX_BYTES) {
+		client_refuse(k, NULL, "the request is longer than %d bytes", LINE_MAX_BYTES);
+		evbuffer_drain(in, evbuffer_get_length(in));
+	}
+	end_if_done(k);
 }
 
 /* It has read everything; what it missed meanwhile it is told now. */
@@ -340,29 +358,27 @@ static void on_written(struct bufferevent *io, void *arg)
 	(void)io;
 	start_after_wait(k->control->d->starter);
 	tell_missed(k);
-	if (k->ended && has_all(k))
-		client_end(k);
+	end_if_done(k);
 }
 
 /* A half-close is not a disconnect (H30). */
-static bool is_there(const struct client *k)
+static bool still_reads(const struct client *k)
 {
 	struct pollfd p = { .fd = bufferevent_getfd(k->io) };
 
 	return poll(&p, 1, 0) == 0;
 }
 
+/* What it has asked is done even if it is gone. */
 static void on_end(struct bufferevent *io, short what, void *arg)
 {
 	struct client *k = arg;
 
 	start_after_wait(k->control->d->starter);
-	if (!(what & BEV_EVENT_EOF) || !is_there(k) || has_all(k)) {
-		client_end(k);
-		return;
-	}
 	k->ended = true;
-	bufferevent_disable(io, EV_READ);
+	k->gone = !(what & BEV_EVENT_EOF) || !still_reads(k);
+	bufferevent_disable(io, k->gone ? EV_READ | EV_WRITE : EV_READ);
+	end_if_done(k);
 }
 
 static struct client *client_new(struct control *c, enum role role, int fd)
@@ -380,7 +396,7 @@ static struct client *client_new(struct control *c, enum role role, int fd)
 	bufferevent_setwatermark(k->io, EV_READ, 0, LINE_MAX_BYTES);
 	bufferevent_enable(k->io, EV_READ | EV_WRITE);
 	TAILQ_INSERT_TAIL(&c->clients, k, all);
-	c->clients_count++;
+	c->clients_count[role]++;
 	return k;
 }
 
@@ -447,7 +463,7 @@ static void on_client(evutil_socket_t listener, short what, void *arg)
 			pause_door(door);
 		return;
 	}
-	if (c->clients_count >= CLIENTS_MAX) {
+	if (c->clients_count[door->role] >= CLIENTS_MAX) {
 		close(fd);
 		return;
 	}

@@ -127,6 +127,28 @@ def test_h30_a_client_that_asks_no_more_gets_its_answers(controlled, folder):
         assert c.read() == {"ok": True} and c.read() is None
 
 
+def test_what_was_asked_is_done_for_who_has_gone(controlled, folder):
+    d, c = controlled({"services": {"a": echo(), "b": echo()}})
+    with Control(folder / "control") as other:
+        other.send('{"verb":"list"}\n' * 20 + '{"verb":"disable","service":"a"}')
+    d.wait_for("control", verb="disable")
+    assert c.good("show", service="a")["service"]["state"] == "closed"
+
+
+def test_observers_cannot_shut_the_administrator_out(superd, folder):
+    d = superd({"control": str(folder / "control"), "observe": str(folder / "observe"),
+                "services": {"a": echo()}})
+    observers = [Control(folder / "observe") for _ in range(64)]
+    assert all(o.good("version") for o in observers)
+    with Control(folder / "observe") as one_more:
+        assert one_more.read() is None
+    with Control(folder / "control") as c:
+        assert c.good("version")
+    for o in observers:
+        o.close()
+    d.fds_before = None
+
+
 def test_an_error_is_cut_between_characters(controlled):
     _, c = controlled({"services": {"a": echo()}})
     for before in ("", "x", "xx"):
