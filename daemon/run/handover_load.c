@@ -287,10 +287,9 @@ static void restore_idle(struct conn *c, const json_t *o)
 {
 	struct idle_view v;
 
-	if (!o)
+	/* Also where no service of the new configuration has an idle_timeout. */
+	if (!o || idle_open(c->unit->daemon) < 0)
 		return;
-	if (c->peer)
-		idle_open(c->unit->daemon);
 	v.local = address(json_object_get(o, "local"));
 	v.remote = address(json_object_get(o, "remote"));
 	v.bytes = number(o, "bytes");

@@ -158,6 +158,21 @@ def test_h50_deadlines_go_on(superd):
     assert d.wait_for("close", service="deaf")["signal"] == "KILL"
 
 
+def test_h50_who_moves_bytes_is_not_idle_afterwards(superd):
+    """Also where the new configuration asks of nobody any more whether bytes move."""
+    d = superd({"services": {"a": echo(idle_timeout="1s")}})
+    with d.connect() as c:
+        c.send(b"x")
+        assert c.read(1) == b"x"
+        d.rewrite({"services": {"a": echo()}})
+        d.upgrade()
+        for _ in range(12):
+            c.send(b"x")
+            assert c.read(1) == b"x"
+            time.sleep(0.2)
+    d.fds_before = None
+
+
 def test_h50_a_lingering_close_goes_on(superd):
     """All bytes arrive, although input is unread (H44)."""
     d = superd({"services": {"a": shell("head -c 1000000 /dev/zero", close="linger")}})
