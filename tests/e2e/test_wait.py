@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from superdlib import SUPERD, connect, cpu_seconds, descendants, script, shell
+from superdlib import SUPERD, connect, cpu_seconds, descendants, needs_root, script, shell
 from test_reload import free_port
 
 # Accepts on the first of LISTEN_FDS, as programs do that know sd_listen_fds(3), on all of them,
@@ -282,6 +282,7 @@ def test_a_reload_to_nowait_ends_it_and_serves(superd, server):
     d.wait_for("accept", where=lambda e: "peer" in e)
 
 
+@needs_root
 def test_a_socket_that_is_renamed_takes_its_pause_along(superd):
     """And leaves it behind where the program does not get the socket any more."""
     udp = f"udp:127.0.0.1:{free_port()}"
