@@ -12,6 +12,7 @@
 #include "daemon/run/peers.h"
 #include "daemon/run/queue.h"
 #include "daemon/run/refuse.h"
+#include "daemon/run/room.h"
 #include "daemon/run/wait.h"
 
 #include <fcntl.h>
@@ -260,7 +261,7 @@ void conn_close(struct conn *c, int wait_status, const struct rusage *used)
 		queue_serve_all(u);
 	if (waiter)
 		wait_ended(waiter, how);
-	listeners_room(u);
+	room_freed(u);
 }
 
 /* ---- after an upgrade */

@@ -8,6 +8,7 @@
 #include "daemon/run/deadline.h"
 #include "daemon/run/listener.h"
 #include "daemon/run/reload.h"
+#include "daemon/run/room.h"
 #include "daemon/run/stop.h"
 #include "daemon/run/units.h"
 #include "daemon/run/upgrade.h"
@@ -271,7 +272,7 @@ static bool tune(struct request *r, struct unit *u, const char *key, const char 
 			unit_tune(
 				each, config, &config->services[each->service - before->services]);
 	config_unref(before);
-	listeners_recheck(d);
+	room_recheck(d);
 	return true;
 }
 

@@ -16,6 +16,7 @@
 #include "daemon/run/peers.h"
 #include "daemon/run/queue.h"
 #include "daemon/run/refuse.h"
+#include "daemon/run/room.h"
 #include "daemon/run/units.h"
 #include "daemon/run/wait.h"
 
@@ -434,7 +435,7 @@ void handover_restore_waiting(struct daemon *d, const json_t *state)
 		restore_waiting(d, o);
 	/* conn_new numbered those anew. */
 	d->next_conn = number(state, "next_conn");
-	listeners_recheck(d);
+	room_recheck(d);
 }
 
 /* ---- all */

@@ -10,6 +10,7 @@
 #include "daemon/run/queue.h"
 #include "daemon/run/refuse.h"
 #include "daemon/run/reserve.h"
+#include "daemon/run/room.h"
 #include "daemon/run/tour.h"
 #include "daemon/run/wait.h"
 
@@ -217,7 +218,7 @@ int launch_arrival(struct listener *l, int fd, const struct addr *peer)
 	c = conn_new(u, fd, &e);
 	tour_accept(c, l->fd, fd);
 	if (u->waiting || !admit_place(u)) {
-		listeners_tell_full(u);
+		room_tell_full(u);
 		c->source = arrival_source(&a);
 		queue_add(c);
 		return 0;

@@ -8,6 +8,7 @@
 #include "daemon/run/peers.h"
 #include "daemon/run/queue.h"
 #include "daemon/run/reserve.h"
+#include "daemon/run/room.h"
 #include "daemon/run/tour.h"
 #include "daemon/run/wait.h"
 
@@ -17,187 +18,9 @@
 #include <sys/socket.h>
 
 #define ACCEPT_BATCH 16 /* a wake-up; a flood here must not starve the others (H4) */
-#define SHORTAGE_MS 200
 #define RETRY_FIRST_MS 250
 #define RETRY_LAST_MS 30000
 #define TELL_LISTENERS 64 /* more than these are told one by one only with -v */
-
-/* ---- waiting for room */
-
-static void wait_in(struct listener *l, struct waitlist *list)
-{
-	if (l->waits_in)
-		return;
-	event_del(&l->event);
-	TAILQ_INSERT_TAIL(list, l, waiting);
-	l->waits_in = list;
-}
-
-static void wake(struct listener *l)
-{
-	TAILQ_REMOVE(l->waits_in, l, waiting);
-	l->waits_in = NULL;
-	event_add(&l->event, NULL);
-}
-
-static void wake_one(struct waitlist *list)
-{
-	if (!TAILQ_EMPTY(list))
-		wake(TAILQ_FIRST(list));
-}
-
-static void wake_all(struct waitlist *list)
-{
-	while (!TAILQ_EMPTY(list))
-		wake(TAILQ_FIRST(list));
-}
-
-static void wait_stopped(struct listener *l)
-{
-	if (l->waits_in)
-		wake(l);
-	wait_in(l, &l->unit->stopped);
-}
-
-void listeners_pause(struct unit *u)
-{
-	struct listener *l;
-
-	TAILQ_FOREACH (l, &u->listeners, all)
-		if (l->fd >= 0)
-			wait_stopped(l);
-}
-
-void listeners_resume(struct unit *u)
-{
-	wake_all(&u->stopped);
-}
-
-size_t listeners_missing(const struct unit *u)
-{
-	const struct listener *l;
-	size_t missing = 0;
-
-	TAILQ_FOREACH (l, &u->listeners, all)
-		missing += l->fd < 0;
-	return missing;
-}
-
-static void tell_resume(struct unit *u)
-{
-	struct log_line l;
-
-	/* The two are a pair: told only if its suspension was. */
-	if (!u->told_full)
-		return;
-	u->told_full = false;
-	log_begin(&l, LOG_NOTICE, "resume");
-	log_str(&l, "service", u->service->name);
-	log_end(&l);
-}
-
-/* One place came free, so one listener gets it; each has a client waiting.  If that client
- * should not use the place, the next accept on any listener wakes the next. */
-void listeners_room(struct unit *u)
-{
-	struct daemon *d = u->daemon;
-
-	if (d->phase != PHASE_SERVE)
-		return;
-	reserve_fill(d);
-	if (!TAILQ_EMPTY(&u->full)) {
-		if (u->live == 0)
-			wake_all(&u->full);
-		else
-			wake_one(&u->full);
-	}
-	if (TAILQ_EMPTY(&u->full) && !u->waiting)
-		tell_resume(u);
-	if (d->live == 0)
-		wake_all(&d->full);
-	else
-		wake_one(&d->full);
-	wake_one(&d->shortage);
-}
-
-void listeners_recheck(struct daemon *d)
-{
-	struct unit *u;
-
-	TAILQ_FOREACH (u, &d->units, all) {
-		wake_all(&u->full);
-		queue_serve(u);
-	}
-	wake_all(&d->full);
-}
-
-static void shortage_over(evutil_socket_t fd, short what, void *arg)
-{
-	struct daemon *d = arg;
-	struct unit *u;
-
-	(void)fd;
-	(void)what;
-	reserve_fill(d);
-	TAILQ_FOREACH (u, &d->units, all)
-		queue_serve(u);
-	wake_all(&d->shortage);
-}
-
-void listeners_retry(struct daemon *d)
-{
-	const struct timeval later = clock_span(SHORTAGE_MS);
-
-	if (!d->shortage_timer)
-		d->shortage_timer = evtimer_new(d->base, shortage_over, d);
-	event_add(d->shortage_timer, &later);
-}
-
-/* True if it was told: at most one a second is. */
-static bool tell_suspend(struct pace *pace, const char *service, const char *reason)
-{
-	struct log_line l;
-	uint32_t silent;
-
-	if (!pace_take(pace, clock_ms(), &silent))
-		return false;
-	log_begin(&l, LOG_NOTICE, "suspend");
-	log_str(&l, "service", service);
-	log_str(&l, "reason", reason);
-	if (silent)
-		log_num(&l, "repeated", silent);
-	log_end(&l);
-	return true;
-}
-
-void listeners_tell_full(struct unit *u)
-{
-	uint32_t most = u->service->max_connections;
-	const char *reason =
-		most && u->live >= most ? "max_connections" : "max_connections of all services";
-
-	if (tell_suspend(&u->pace, u->service->name, reason))
-		u->told_full = true;
-}
-
-/* No descriptors, memory or processes: a level-triggered poll would spin (H3). */
-void listener_suspend(struct listener *l, int error)
-{
-	struct daemon *d = l->unit->daemon;
-
-	tell_suspend(&d->shortage_pace, l->unit->service->name, strerrorname_np(error));
-	wait_in(l, &d->shortage);
-	listeners_retry(d);
-}
-
-void listener_wait_for_place(struct listener *l)
-{
-	struct unit *u = l->unit;
-	uint32_t most = u->service->max_connections;
-
-	listeners_tell_full(u);
-	wait_in(l, most && u->live >= most ? &u->full : &u->daemon->full);
-}
 
 /* ---- accepting */
 
@@ -239,16 +62,8 @@ static bool accept_one(struct listener *l)
 	struct addr peer;
 	int fd;
 
-	switch (admit_room(u)) {
-	case ROOM:
-		break;
-	case ROOM_SERVICE_FULL:
-		listeners_tell_full(u);
-		wait_in(l, &u->full);
-		return false;
-	case ROOM_TOTAL_FULL:
-		listeners_tell_full(u);
-		wait_in(l, &u->daemon->full);
+	if (admit_room(u) != ROOM) {
+		room_wait(l);
 		return false;
 	}
 	fd = try_accept(l, &peer, false);
@@ -260,13 +75,13 @@ static bool accept_one(struct listener *l)
 
 		reserve_fill(u->daemon);
 		if (error)
-			listener_suspend(l, error);
+			room_suspend(l, error);
 		return !error;
 	}
 	if (transient(errno))
 		return true;
 	if (errno != EAGAIN)
-		listener_suspend(l, errno);
+		room_suspend(l, errno);
 	return false;
 }
 
@@ -281,8 +96,7 @@ static void on_clients(evutil_socket_t fd, short what, void *arg)
 	for (int i = 0; i < ACCEPT_BATCH; i++)
 		if (!accept_one(l))
 			break;
-	if (!TAILQ_EMPTY(&u->full) && admit_room(u) == ROOM)
-		wake_one(&u->full);
+	room_pass_on(u);
 }
 
 static void on_datagrams(evutil_socket_t fd, short what, void *arg)
@@ -369,7 +183,7 @@ static void poll_it(struct listener *l)
 	if (event_add(&l->event, NULL) < 0)
 		fatal("cannot poll: %m");
 	if (l->unit->state == UNIT_PAUSED)
-		wait_stopped(l);
+		room_stop(l);
 	else if (s->wait)
 		wait_refresh(l);
 }
@@ -437,7 +251,7 @@ void listener_attach(struct listener *l, struct unit *u, const struct addr *want
 void listener_detach(struct listener *l)
 {
 	if (l->waits_in)
-		wake(l);
+		room_wake(l);
 	TAILQ_REMOVE(&l->unit->listeners, l, all);
 	l->unit->listeners_count--;
 }
@@ -502,4 +316,14 @@ void listeners_close(struct unit *u)
 		listener_detach(l);
 		listener_free(l);
 	}
+}
+
+size_t listeners_missing(const struct unit *u)
+{
+	const struct listener *l;
+	size_t missing = 0;
+
+	TAILQ_FOREACH (l, &u->listeners, all)
+		missing += l->fd < 0;
+	return missing;
 }

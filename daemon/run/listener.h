@@ -39,27 +39,7 @@ void listener_renew(struct listener *l);
 /* Closes it, removes its file.  It must be detached. */
 void listener_free(struct listener *l);
 
-/* None of them is polled until they are resumed. */
-void listeners_pause(struct unit *u);
-void listeners_resume(struct unit *u);
-
 /* How many could not be opened yet. */
 size_t listeners_missing(const struct unit *u);
-/* There is no place for a handler, or something is short: the listener is not polled until there
- * may be one, or a moment is over. */
-void listener_wait_for_place(struct listener *l);
-void listener_suspend(struct listener *l, int error);
-
-/* A service is full and a client waits for it: says so, once. */
-void listeners_tell_full(struct unit *u);
-
-/* Something is short: those who wait are tried again in a moment. */
-void listeners_retry(struct daemon *d);
-
-/* A handler ended or a descriptor came free: somebody who waits may have room now. */
-void listeners_room(struct unit *u);
-
-/* Limits may have changed: everybody who waits for room is asked anew. */
-void listeners_recheck(struct daemon *d);
 
 #endif

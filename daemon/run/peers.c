@@ -7,6 +7,7 @@
 #include "daemon/run/launch.h"
 #include "daemon/run/listener.h"
 #include "daemon/run/reserve.h"
+#include "daemon/run/room.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -183,7 +184,7 @@ static bool meet(struct listener *l, const struct datagram *d, const struct peer
 	}
 	fd = connect_to(u, d, &since_ns);
 	if (fd < 0 && is_shortage(errno)) {
-		listener_suspend(l, errno);
+		room_suspend(l, errno);
 		return false;
 	}
 	if (fd < 0) {
@@ -197,7 +198,7 @@ static bool meet(struct listener *l, const struct datagram *d, const struct peer
 	error = launch(enter(&a, &e, k, fd));
 	reserve_fill(u->daemon);
 	if (error)
-		listener_suspend(l, error);
+		room_suspend(l, error);
 	return !error;
 }
 
@@ -225,11 +226,11 @@ static bool serve_one(struct listener *l)
 		return true;
 	}
 	if (!u->service->reject_when_full && !admit_place(u)) {
-		listener_wait_for_place(l);
+		room_wait(l);
 		return false;
 	}
 	if (launch_prepare(u, false) < 0) {
-		listener_suspend(l, errno);
+		room_suspend(l, errno);
 		return false;
 	}
 	return meet(l, &d, &k);

@@ -9,6 +9,7 @@
 #include "daemon/run/conns.h"
 #include "daemon/run/launch.h"
 #include "daemon/run/listener.h"
+#include "daemon/run/room.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -116,7 +117,7 @@ static bool serve_one(struct unit *u)
 	if (!u->waiting || !admit_place(u))
 		return false;
 	if (launch_prepare(u, false) < 0) {
-		listeners_retry(u->daemon);
+		room_retry(u->daemon);
 		return false;
 	}
 	c = take(u);
@@ -126,7 +127,7 @@ static bool serve_one(struct unit *u)
 	}
 	lower(c);
 	if (launch(c) != 0) {
-		listeners_retry(u->daemon);
+		room_retry(u->daemon);
 		return false;
 	}
 	return true;

@@ -8,6 +8,7 @@
 #include "daemon/run/listener.h"
 #include "daemon/run/manager.h"
 #include "daemon/run/reserve.h"
+#include "daemon/run/room.h"
 #include "daemon/run/units.h"
 #include "daemon/run/wait.h"
 
@@ -324,7 +325,7 @@ static void commit(struct reload *r)
 	control_commit(d->control);
 	config_unref(before);
 	reserve_fill(d);
-	listeners_recheck(d);
+	room_recheck(d);
 	wait_recheck(d);
 }
 

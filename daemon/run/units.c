@@ -5,6 +5,7 @@
 #include "daemon/run/listener.h"
 #include "daemon/run/peers.h"
 #include "daemon/run/reserve.h"
+#include "daemon/run/room.h"
 #include "daemon/run/wait.h"
 
 #include <stdlib.h>
@@ -122,7 +123,7 @@ void unit_pause(struct unit *u)
 	if (u->state != UNIT_OPEN)
 		return;
 	u->state = UNIT_PAUSED;
-	listeners_pause(u);
+	room_pause(u);
 }
 
 void unit_resume(struct unit *u)
@@ -130,7 +131,7 @@ void unit_resume(struct unit *u)
 	if (u->state != UNIT_PAUSED)
 		return;
 	u->state = UNIT_OPEN;
-	listeners_resume(u);
+	room_resume(u);
 }
 
 void unit_close(struct unit *u)

@@ -12,6 +12,7 @@
 #include "daemon/run/launch.h"
 #include "daemon/run/listener.h"
 #include "daemon/run/reserve.h"
+#include "daemon/run/room.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -248,18 +249,18 @@ static bool start_one(struct waiter *w, struct listener *l)
 	int fd, error;
 
 	if (!admit_place(u)) {
-		listener_wait_for_place(l);
+		room_wait(l);
 		return false;
 	}
 	if (launch_prepare(u, false) < 0) {
-		listener_suspend(l, errno);
+		room_suspend(l, errno);
 		return false;
 	}
 	h = hand_over(w);
 	fd = copy_first(h);
 	if (fd < 0) {
 		free(h);
-		listener_suspend(l, errno);
+		room_suspend(l, errno);
 		return false;
 	}
 	e.local = h->listeners[0]->addr;
