@@ -173,7 +173,7 @@ static struct config *load(const struct arguments *a)
 	struct config *config;
 
 	if (a->file)
-		config = load_file_with(a->file, a->options, &complaints);
+		config = load_file(a->file, a->options, &complaints);
 	else
 		config = load_oneliner(a->listen, a->options, a->program, &complaints);
 	complaints_print(&complaints, stderr);

@@ -175,12 +175,7 @@ static struct config *load(struct loader *l, struct file *f)
 	return complete(l);
 }
 
-struct config *load_file(const char *path, struct complaints *complaints)
-{
-	return load_file_with(path, NULL, complaints);
-}
-
-struct config *load_file_with(const char *path, char *const *options, struct complaints *complaints)
+struct config *load_file(const char *path, char *const *options, struct complaints *complaints)
 {
 	struct loader l;
 

@@ -7,13 +7,10 @@
 #include "daemon/model/config.h"
 
 /* Reads FILE and what it includes.  Returns the configuration (config_unref), or NULL with at
- * least one complaint added.  `complaints` may also hold warnings beside a configuration. */
-struct config *load_file(const char *path, struct complaints *complaints);
-
-/* The same, with KEY=VALUE texts (NULL-terminated) that are set in every service, over what the
- * file says; complaints about them carry "-o" as their place. */
-struct config *load_file_with(
-	const char *path, char *const *options, struct complaints *complaints);
+ * least one complaint added.  `complaints` may also hold warnings beside a configuration.
+ * `options` (NULL, or NULL-terminated) are KEY=VALUE texts that are set in every service, over what
+ * the file says; complaints about them carry "-o" as their place. */
+struct config *load_file(const char *path, char *const *options, struct complaints *complaints);
 
 /* The same from memory, as if it had been read from `path`. */
 struct config *load_text(

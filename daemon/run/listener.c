@@ -211,7 +211,8 @@ int listener_bind(struct listener *l, const struct service *s, const char **call
 	return l->fd < 0 ? -1 : 0;
 }
 
-bool listener_begin(struct listener *l)
+/* Binds it if need be and polls it.  False: it could not be bound, and will be tried again. */
+static bool begin(struct listener *l)
 {
 	const char *call;
 
@@ -231,7 +232,7 @@ static void on_retry(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
 	(void)what;
-	listener_begin(arg);
+	begin(arg);
 }
 
 void listener_restore(struct listener *l)
@@ -271,7 +272,7 @@ void listener_renew(struct listener *l)
 		event_del(&l->event);
 		poll_it(l);
 	} else if (!l->retry) {
-		listener_begin(l);
+		begin(l);
 	}
 }
 
@@ -303,7 +304,7 @@ size_t listeners_open(struct unit *u)
 		struct listener *l = listener_new(u, &s->listen[i]);
 
 		listener_attach(l, u, l->wanted);
-		open += listener_begin(l);
+		open += begin(l);
 	}
 	return open;
 }

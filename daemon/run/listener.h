@@ -22,9 +22,6 @@ struct listener *listener_new(struct unit *u, const struct addr *wanted);
  * failed. */
 int listener_bind(struct listener *l, const struct service *s, const char **call);
 
-/* Binds it if need be and polls it.  False: it could not be bound, and will be tried again. */
-bool listener_begin(struct listener *l);
-
 /* After an upgrade: its descriptor is open already. */
 void listener_restore(struct listener *l);
 

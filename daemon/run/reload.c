@@ -48,7 +48,7 @@ static struct config *load_again(const struct daemon_options *o, struct complain
 	if (chdir(o->folder) < 0)
 		complain(complaints, o->folder, 0, 0, "%s", strerror(errno));
 	else
-		config = load_file_with(o->file, o->settings, complaints);
+		config = load_file(o->file, o->settings, complaints);
 	if (chdir("/") < 0)
 		fatal("chdir /: %m");
 	return config;

@@ -519,7 +519,7 @@ static void options_win_over_the_file(void **state)
 			"{ \"services\": { \"a\": { \"listen\": \"7000\", \"exec\": \"/bin/sh\","
 			" \"max_connections\": 3 } } }") > 0);
 	close(fd);
-	c = load_file_with(path, WORDS(user, "max_connections=7"), &complaints);
+	c = load_file(path, WORDS(user, "max_connections=7"), &complaints);
 	unlink(path);
 	assert_non_null(c);
 	assert_int_equal(c->services[0].max_connections, 7);
