@@ -1,8 +1,5 @@
-/* Most handlers live for a moment and write nothing here, so a pipe costs as little as can be:
- * it is polled only once its handler is YOUNG_MS old, and looked at when the handler exits. */
 #include "daemon/run/capture.h"
 
-#include "daemon/base/clock.h"
 #include "daemon/base/fd.h"
 
 #include <fcntl.h>
@@ -15,15 +12,10 @@
 #define READ_BYTES 4096 /* a wake-up; a chatty handler must not starve the others */
 #define LAST_READS 16   /* READ_BYTES each: what a full pipe holds */
 
-#define YOUNG_MS 10
-
 struct capture {
 	struct daemon *daemon;
 	TAILQ_ENTRY(capture) all;
-	TAILQ_ENTRY(capture) in_young;
-	bool young;
-	uint64_t begin_ms;
-	struct event event;
+	struct event event;    /* once its handler is not young any more */
 	int read_fd, write_fd; /* write_fd: until the connection takes it */
 	struct config *config; /* a reference, for the name */
 	const char *service;
@@ -45,7 +37,7 @@ int capture_prepare(struct daemon *d)
 		return -1;
 	c = mem_new(sizeof *c);
 	c->daemon = d;
-	/* Where few are open the children copy them all, and the number does not matter. */
+	/* Where few are open the children copy them all, and the number does not matter yet. */
 	c->read_fd = d->live + d->listeners_open < START_MANY_FILES ? ends[0] : fd_high(ends[0]);
 	c->write_fd = ends[1];
 	TAILQ_INSERT_TAIL(&d->captures, c, all);
@@ -69,8 +61,6 @@ struct capture *capture_take(struct daemon *d, const struct conn *conn, int *wri
 static void capture_free(struct capture *c)
 {
 	TAILQ_REMOVE(&c->daemon->captures, c, all);
-	if (c->young)
-		TAILQ_REMOVE(&c->daemon->young, c, in_young);
 	if (c->event.ev_base)
 		event_del(&c->event);
 	fd_close(&c->read_fd);
@@ -171,55 +161,20 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
-static void watch(struct capture *c)
+void capture_watch(struct capture *c)
 {
+	/* It may stay for long, and the low numbers are for what is on its way.  (Low ones that
+	 * stay made every later connection a high one: 6,000 idle clients, a sixth of the speed.)
+	 */
+	c->read_fd = fd_high(c->read_fd);
 	event_assign(&c->event, c->daemon->base, c->read_fd, EV_READ | EV_PERSIST, on_readable, c);
 	/* If it cannot be polled, its lines come when the handler exits. */
 	event_add(&c->event, NULL);
 }
 
-static void grow_up(struct capture *c)
-{
-	TAILQ_REMOVE(&c->daemon->young, c, in_young);
-	c->young = false;
-	watch(c);
-}
-
-static void on_young_timer(evutil_socket_t fd, short what, void *arg);
-
-static void set_timer(struct daemon *d)
-{
-	const struct timeval t = clock_span(YOUNG_MS);
-
-	if (!d->young_timer)
-		d->young_timer = evtimer_new(d->base, on_young_timer, d);
-	if (!evtimer_pending(d->young_timer, NULL))
-		event_add(d->young_timer, &t);
-}
-
-static void on_young_timer(evutil_socket_t fd, short what, void *arg)
-{
-	struct daemon *d = arg;
-	uint64_t now_ms = clock_ms();
-	struct capture *c;
-
-	(void)fd;
-	(void)what;
-	while ((c = TAILQ_FIRST(&d->young)) && now_ms - c->begin_ms >= YOUNG_MS)
-		grow_up(c);
-	if (c)
-		set_timer(d);
-}
-
 void capture_begin(struct capture *c, pid_t pid)
 {
-	struct daemon *d = c->daemon;
-
 	c->pid = pid;
-	c->begin_ms = clock_ms();
-	c->young = true;
-	TAILQ_INSERT_TAIL(&d->young, c, in_young);
-	set_timer(d);
 }
 
 void capture_end(struct capture *c)
@@ -230,8 +185,8 @@ void capture_end(struct capture *c)
 		got = read_some(c);
 	if (got != GOT_END) {
 		c->orphan = true;
-		if (c->young)
-			grow_up(c);
+		if (!c->event.ev_base)
+			capture_watch(c);
 		return;
 	}
 	tell_part(c);
@@ -268,7 +223,7 @@ struct capture *capture_restore(
 	if (v->len && v->len < LINE_BYTES)
 		keep_part(c, v->part, v->len);
 	TAILQ_INSERT_TAIL(&d->captures, c, all);
-	watch(c);
+	capture_watch(c);
 	return c;
 }
 
@@ -283,6 +238,4 @@ void captures_free(struct daemon *d)
 		capture_free(c);
 	}
 	d->spare_capture = NULL;
-	if (d->young_timer)
-		event_free(d->young_timer);
 }

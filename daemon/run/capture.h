@@ -18,6 +18,9 @@ struct capture *capture_take(struct daemon *d, const struct conn *c, int *write_
 /* The handler has a pid now. */
 void capture_begin(struct capture *c, pid_t pid);
 
+/* It has outlived the moment (young.h): from now on its lines are logged as they come. */
+void capture_watch(struct capture *c);
+
 /* The handler exited: what it wrote is logged.  If somebody else still holds the other end
  * (a process left in the background), it goes on by itself until that one ends. */
 void capture_end(struct capture *c);

@@ -14,6 +14,7 @@
 #include "daemon/run/refuse.h"
 #include "daemon/run/room.h"
 #include "daemon/run/wait.h"
+#include "daemon/run/young.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -218,6 +219,7 @@ static void end_handler(struct conn *c, int wait_status, const struct rusage *us
 		metrics_ended(&c->unit->metrics, clock_us() - c->start_us, wait_status, used);
 	deadline_cancel(c);
 	declare_end(c);
+	young_end(c);
 	if (c->capture)
 		capture_end(c->capture);
 	c->capture = NULL;

@@ -25,6 +25,7 @@
 #include "daemon/run/stop.h"
 #include "daemon/run/units.h"
 #include "daemon/run/upgrade.h"
+#include "daemon/run/young.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -257,6 +258,8 @@ static void daemon_free(struct daemon *d)
 		unit_free(u);
 	}
 	captures_free(d);
+	young_free(d);
+	reaper_free(d);
 	bans_free(d);
 	sources_free(d->sources);
 	fd_close(&d->netlink);
@@ -369,7 +372,7 @@ static void take_over(struct daemon *d, struct config *config, json_t *state)
 	log_end(&l);
 	control_upgraded(d->control, NULL);
 	/* Setting SIGCHLD to its default forgot one that was pending. */
-	reap(d);
+	reap_all(d);
 }
 
 static json_t *read_state(int fd)

@@ -13,6 +13,7 @@
 #include "daemon/run/room.h"
 #include "daemon/run/tour.h"
 #include "daemon/run/wait.h"
+#include "daemon/run/young.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -181,6 +182,7 @@ int launch(struct conn *c)
 	conn_started(c, pid);
 	if (c->capture)
 		capture_begin(c->capture, pid);
+	young_begin(c);
 	deadline_begin(c);
 	declare_begin(c);
 	tour_started(c);

@@ -1,12 +1,25 @@
+/* wait4(-1) looks at the children one after the other, those that live first, so each end would
+ * cost more the more there are: with 4,000 idle connections superd had a quarter of its speed.
+ * With more than FEW it asks by number, which the kernel answers at once: for the child that the
+ * signal names, and for the young ones, who end often.  Signals that are pending together become
+ * one, so an older child's may be lost: a sweep asks for all of them, rarely enough to cost a few
+ * per cent of a processor at most. */
 #include "daemon/run/reaper.h"
 
+#include "daemon/base/clock.h"
 #include "daemon/run/conns.h"
 #include "daemon/run/leftover.h"
 #include "daemon/run/reports.h"
 #include "daemon/run/tour.h"
 #include "daemon/run/upgrade.h"
 
+#include <stdlib.h>
 #include <sys/wait.h>
+
+#define FEW 64
+
+/* 4,000 children are swept in 1.5 ms, every 80. */
+#define SWEEP_MS(live) (20 + (live) / 64)
 
 /* 126 and 127 are what a child exits with that could not exec; a handler may say so too. */
 static bool may_have_failed(int status)
@@ -14,30 +27,120 @@ static bool may_have_failed(int status)
 	return WIFEXITED(status) && (WEXITSTATUS(status) == 126 || WEXITSTATUS(status) == 127);
 }
 
-void reap(struct daemon *d)
+static void close_it(struct conn *c, int status, const struct rusage *used)
 {
-	bool strangers = false;
+	struct daemon *d = c->unit->daemon;
+
+	if (log_on(LOG_TOUR))
+		reports_read(d);
+	if (may_have_failed(status))
+		reports_tell_failure(d, c);
+	reports_forget(d, c);
+	tour_reaped(c, status);
+	conn_close(c, status, used);
+}
+
+enum ended { NOBODY, OURS, STRANGER };
+
+/* One that has ended, of the number `which` or, with -1, of any. */
+static enum ended reap_one(struct daemon *d, pid_t which)
+{
 	struct rusage used;
 	int status;
-	pid_t pid;
+	pid_t pid = wait4(which, &status, WNOHANG, &used);
+	struct conn *c;
 
-	while ((pid = wait4(-1, &status, WNOHANG, &used)) > 0) {
-		struct conn *c = conn_find(d, pid);
+	if (pid <= 0)
+		return NOBODY;
+	c = conn_find(d, pid);
+	if (!c)
+		return upgrade_reaped(d, pid, status) ? OURS : STRANGER;
+	close_it(c, status, &used);
+	return OURS;
+}
 
-		if (!c && upgrade_reaped(d, pid, status))
-			continue;
-		if (!c) {
-			strangers = true;
-			continue;
-		}
-		if (log_on(LOG_TOUR))
-			reports_read(d);
-		if (may_have_failed(status))
-			reports_tell_failure(d, c);
-		reports_forget(d, c);
-		tour_reaped(c, status);
-		conn_close(c, status, &used);
-	}
+void reap_all(struct daemon *d)
+{
+	bool strangers = false;
+	enum ended who;
+
+	while ((who = reap_one(d, -1)) != NOBODY)
+		strangers |= who == STRANGER;
 	if (strangers)
 		leftover_check(d);
+}
+
+struct numbers {
+	pid_t *pids;
+	size_t count, cap;
+};
+
+static void note(struct numbers *n, pid_t pid)
+{
+	n->pids = mem_reserve(n->pids, &n->cap, n->count + 1, sizeof *n->pids);
+	n->pids[n->count++] = pid;
+}
+
+/* Who is asked for was noted first: where one ends, another may begin. */
+static void ask_each(struct daemon *d, struct numbers *n)
+{
+	for (size_t i = 0; i < n->count; i++)
+		reap_one(d, n->pids[i]);
+	free(n->pids);
+}
+
+static void ask_the_young(struct daemon *d)
+{
+	struct numbers n = { 0 };
+	const struct conn *c;
+
+	TAILQ_FOREACH (c, &d->young, in_young)
+		note(&n, c->pid);
+	ask_each(d, &n);
+}
+
+static void sweep(struct daemon *d)
+{
+	struct numbers n = { 0 };
+
+	for (const struct conn *c = d->conns; c; c = c->hh.next)
+		note(&n, c->pid);
+	ask_each(d, &n);
+	/* Strangers, and the child of an upgrade. */
+	reap_all(d);
+}
+
+static void on_sweep_timer(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	sweep(arg);
+}
+
+static void sweep_later(struct daemon *d)
+{
+	const struct timeval t = clock_span(SWEEP_MS(HASH_COUNT(d->conns)));
+
+	if (!d->sweep_timer)
+		d->sweep_timer = evtimer_new(d->base, on_sweep_timer, d);
+	if (!evtimer_pending(d->sweep_timer, NULL))
+		event_add(d->sweep_timer, &t);
+}
+
+void reap(struct daemon *d, pid_t named)
+{
+	if (HASH_COUNT(d->conns) <= FEW) {
+		reap_all(d);
+		return;
+	}
+	if (reap_one(d, named) == STRANGER)
+		leftover_check(d);
+	ask_the_young(d);
+	sweep_later(d);
+}
+
+void reaper_free(struct daemon *d)
+{
+	if (d->sweep_timer)
+		event_free(d->sweep_timer);
 }

@@ -5,7 +5,14 @@
 
 #include "daemon/run/state.h"
 
-/* On SIGCHLD: until there is no more. */
-void reap(struct daemon *d);
+/* On SIGCHLD, which names one child; more may have ended with it.  Of those, one that has lived
+ * for long may be left for a moment, where many are live. */
+void reap(struct daemon *d, pid_t named);
+
+/* Until there is no more. */
+void reap_all(struct daemon *d);
+
+/* At the end of superd. */
+void reaper_free(struct daemon *d);
 
 #endif

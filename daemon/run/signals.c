@@ -56,7 +56,7 @@ static void on_signal(evutil_socket_t fd, short what, void *arg)
 	while (read(fd, &info, sizeof info) == (ssize_t)sizeof info)
 		switch (info.ssi_signo) {
 		case SIGCHLD:
-			reap(d);
+			reap(d, (pid_t)info.ssi_pid);
 			break;
 		case SIGTERM:
 			stop(d, "TERM");

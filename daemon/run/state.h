@@ -103,6 +103,8 @@ struct unit {
 struct conn {
 	UT_hash_handle hh;       /* by pid, while its handler lives */
 	TAILQ_ENTRY(conn) waits; /* in its lane */
+	TAILQ_ENTRY(conn) in_young;
+	bool young;
 	pid_t pid;
 	uint64_t id; /* what the log calls `conn` */
 	struct unit *unit;
@@ -145,6 +147,7 @@ enum phase {
 
 TAILQ_HEAD(units, unit);
 TAILQ_HEAD(captures, capture);
+TAILQ_HEAD(youngs, conn);
 TAILQ_HEAD(lingerings, lingering);
 struct leftover;
 struct bans;
@@ -170,8 +173,8 @@ struct daemon {
 	uint64_t next_conn;
 	struct capture *spare_capture; /* opened before it is needed, see capture.h */
 	struct captures captures;      /* all of them */
-	struct captures young;         /* not polled yet, the oldest first */
-	struct event *young_timer;
+	struct youngs young;           /* see young.h; the oldest first */
+	struct event *young_timer, *sweep_timer;
 	struct lingerings lingers;
 	size_t lingers_count;
 	struct sources *sources;
