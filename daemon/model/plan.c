@@ -4,11 +4,27 @@
 
 #define STEP(s) (UINT32_C(1) << (s))
 
-static bool same_identity(const struct identity *a, const struct identity *b)
+static bool same_groups(const struct identity *a, const struct identity *b)
 {
-	return a->uid == b->uid && a->gid == b->gid && a->groups_count == b->groups_count &&
+	return a->groups_count == b->groups_count &&
 	       (!a->groups_count ||
 		       memcmp(a->groups, b->groups, a->groups_count * sizeof *a->groups) == 0);
+}
+
+/* Without root there is one identity, ours, and the groups cannot be set (H17). */
+static uint32_t identity_steps(const struct identity *wanted, const struct host *h)
+{
+	uint32_t steps = 0;
+
+	if (!wanted->set || !h->root)
+		return 0;
+	if (!same_groups(wanted, &h->identity))
+		steps |= STEP(STEP_GROUPS);
+	if (wanted->gid != h->identity.gid)
+		steps |= STEP(STEP_GID);
+	if (wanted->uid != h->identity.uid)
+		steps |= STEP(STEP_UID);
+	return steps;
 }
 
 uint32_t plan_steps(const struct service *s, const struct host *h, bool share_files)
@@ -34,9 +50,7 @@ uint32_t plan_steps(const struct service *s, const struct host *h, bool share_fi
 		steps |= STEP(STEP_UMASK);
 	if (s->chroot)
 		steps |= STEP(STEP_CHROOT) | STEP(STEP_ROOT);
-	/* Without root there is one identity, ours, and the groups cannot be set (H17). */
-	if (s->identity.set && h->root && !same_identity(&s->identity, &h->identity))
-		steps |= STEP(STEP_GROUPS) | STEP(STEP_GID) | STEP(STEP_UID);
+	steps |= identity_steps(&s->identity, h);
 	/* superd itself stands in "/". */
 	if (strcmp(s->directory, "/") != 0)
 		steps |= STEP(STEP_DIRECTORY);

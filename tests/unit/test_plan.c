@@ -15,6 +15,10 @@
 	(BIT(STEP_SESSION) | BIT(STEP_STDIN) | BIT(STEP_STDOUT) | BIT(STEP_STDERR) |               \
 		BIT(STEP_SIGNALS) | BIT(STEP_EXEC))
 #define IDENTITY (BIT(STEP_GROUPS) | BIT(STEP_GID) | BIT(STEP_UID))
+#define ROOT_OF_27                                                                                 \
+	{                                                                                          \
+		.groups = one_group, .groups_count = 1                                             \
+	}
 
 static const struct limit one_limit[1];
 static const gid_t one_group[] = { 27 };
@@ -37,15 +41,20 @@ static const struct {
 	{ "a chroot", { .directory = "/", .chroot = "/srv" }, { 0 },
 		BIT(STEP_CHROOT) | BIT(STEP_ROOT) },
 	{ "a directory", { .directory = "/srv" }, { 0 }, BIT(STEP_DIRECTORY) },
-	{ "root becomes somebody", { .directory = "/", .identity = { .set = true, .uid = 7 } },
-		{ .root = true }, IDENTITY },
+	{ "root becomes somebody",
+		{ .directory = "/", .identity = { .set = true, .uid = 7, .gid = 8 } },
+		{ .root = true, .identity = ROOT_OF_27 }, IDENTITY },
+	{ "root becomes somebody of root's own group",
+		{ .directory = "/", .identity = { .set = true, .uid = 7 } },
+		{ .root = true, .identity = ROOT_OF_27 }, BIT(STEP_GROUPS) | BIT(STEP_UID) },
+	{ "root takes another group", { .directory = "/", .identity = { .set = true, .gid = 8 } },
+		{ .root = true }, BIT(STEP_GID) },
 	{ "root stays root and still drops groups", { .directory = "/", .identity.set = true },
-		{ .root = true, .identity = { .groups = one_group, .groups_count = 1 } },
-		IDENTITY },
+		{ .root = true, .identity = ROOT_OF_27 }, BIT(STEP_GROUPS) },
 	{ "root that is this root already changes nothing",
 		{ .directory = "/",
 			.identity = { .set = true, .groups = one_group, .groups_count = 1 } },
-		{ .root = true, .identity = { .groups = one_group, .groups_count = 1 } }, 0 },
+		{ .root = true, .identity = ROOT_OF_27 }, 0 },
 	{ "an ordinary user stays what he is", { .directory = "/", .identity.set = true }, { 0 },
 		0 },
 	{ "the sockets of mode wait", { .directory = "/", .wait = true }, { 0 },
