@@ -52,6 +52,31 @@ def test_h26_a_queue_of_many_is_served_in_full(superd, probes):
     d.wait_for("close", count=count)
 
 
+def test_h26_ends_among_many_that_live(superd, probes, folder):
+    """Where many live, the dead are asked for by number: none is missed, whoever they are."""
+    (folder / "strange.py").write_text(STRANGERS)
+    d = superd({"services": {
+        "echo": echo(max_connections=0),
+        "strange": {"listen": "127.0.0.1:0", "exec": ["python3", str(folder / "strange.py")]},
+    }})
+    held = [d.connect("echo") for _ in range(150)]
+    for c in held:
+        c.send(b"here\n")
+        assert c.read_line() == "here"
+    count = scaled(3000)
+    got = storm(probes, d.addr["echo"], count, 50)
+    assert got["ok"] == count, (got, unusual(d))
+    assert d.ask("strange") == b"born\n"
+    d.wait_for("close", count=count + 1)
+    eventually(lambda: len(children(d.pid)) == len(held), "the held ones alone are children")
+    # All at once, and none of them young: one signal stands for many.
+    for c in held:
+        c.half_close()
+    d.wait_for("close", count=count + 1 + len(held))
+    eventually(lambda: not children(d.pid), "no child, dead or alive")
+    d.check_descriptors()
+
+
 STRANGERS = """
 import os, sys, time
 # Orphans of every kind: dead at once, later, with a session of their own, twice removed.
