@@ -11,6 +11,7 @@ started here is ended here, by its pid.
     main      connections per second with the cheapest handler, superd, bare loops, peers
     ports     superd with 1 to 10,000 ports, and with a descriptor for each
     memory    superd with 2 to 500 MB of resident memory
+    held      superd and the bare loop while thousands of other connections are live
     idle      resident memory with one service, and for each further port
     startup   the shipped handlers beside the cheapest
     admission superd with 100,000 rules and limits by source, and how fast it refuses
@@ -24,6 +25,7 @@ import os
 import pty
 import random
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -336,6 +338,34 @@ def table_memory(options):
     print_table(take_turns([with_memory(mb) for mb in (0, 20, 200, 500)], options))
 
 
+def held(server, count):
+    """The same server, and so many clients that stay and say nothing."""
+    server.name += f", {count} held"
+    begin, end = server.start, server.stop
+    clients = []
+
+    def start(port, folder):
+        begin(port, folder)
+        for _ in range(count):
+            clients.append(socket.create_connection(("127.0.0.1", port), 10))
+        return server
+
+    def stop():
+        for client in clients:
+            client.close()
+        end()
+
+    server.start, server.stop = start, stop
+    return server
+
+
+def table_held(options):
+    print("### Connections that stay beside those that come and go\n")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+    print_table(take_turns([held(make(), count) for make in (superd, lambda: bare("clonevm"))
+                            for count in (0, 1000, 4000)], options))
+
+
 def table_idle(options):
     print("### Idle, resident memory\n\n| server | KB |\n|---|---:|")
     xinetd = [p for p in peers() if p.name == "xinetd" and p.available()]
@@ -468,7 +498,7 @@ def table_watched(options):
 
 
 def main():
-    tables = {"main": table_main, "ports": table_ports, "memory": table_memory, "idle": table_idle,
+    tables = {"main": table_main, "ports": table_ports, "memory": table_memory, "held": table_held, "idle": table_idle,
               "startup": table_startup, "admission": table_admission, "watched": table_watched}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("tables", nargs="*", metavar="TABLE", help=", ".join(tables))

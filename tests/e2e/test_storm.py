@@ -26,7 +26,7 @@ class Crowd:
     def __init__(self):
         self.groups = []
 
-    def add(self, service, kind, question=b"", answer=None, source=POLITE, sources=250, at_once=1, pause=600,
+    def add(self, service, kind, question=b"", answer=None, source=POLITE, sources=25, at_once=1, pause=600,
             must=None):
         """`must`: how many of a hundred have to be served."""
         answer = question if answer is None else answer
