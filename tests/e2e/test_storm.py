@@ -174,4 +174,6 @@ def test_the_books_balance_after_a_storm(superd, probes):
     assert d.find("ban") and d.find("timeout", reason="timeout") and d.find("timeout", reason="idle_timeout")
     assert after[1] <= before[1]
     if not ASAN:  # what a sanitizer has freed stays for a while
-        assert after[0] - before[0] < 1024, f"RSS grew from {before[0]} to {after[0]} KB"
+        # The sources are few enough for the warm-up to have seen them all.  What is left is the heap,
+        # which grows by a step where more live at once than ever before.
+        assert after[0] - before[0] < 512, f"RSS grew from {before[0]} to {after[0]} KB"
