@@ -4,6 +4,7 @@
 #include "daemon/config/tune.h"
 #include "daemon/model/quantity.h"
 #include "daemon/run/bans.h"
+#include "daemon/run/control.h"
 #include "daemon/run/control_view.h"
 #include "daemon/run/deadline.h"
 #include "daemon/run/listener.h"
