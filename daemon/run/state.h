@@ -59,7 +59,7 @@ enum reason {
 struct lane;
 TAILQ_HEAD(lanes, lane);
 struct waiter;
-struct handed;
+struct handout;
 struct peer;
 
 TAILQ_HEAD(listeners, listener);
@@ -122,7 +122,7 @@ struct conn {
 	struct watch *watch;   /* owned; of idle_timeout */
 	struct peer *peer;     /* owned; of a sender of datagrams that has a process */
 	struct waiter *waiter; /* borrowed; of a process in mode "wait" */
-	struct handed *handed; /* owned; what it was handed */
+	struct handout *handed; /* owned; what it was handed */
 	struct declaration *declaration; /* owned; of a proxied connection until it is declared */
 	enum reason refused;             /* of one whose declared client was not admitted */
 
