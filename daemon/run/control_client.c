@@ -2,7 +2,7 @@
 
 #include "daemon/base/fd.h"
 #include "daemon/run/control_verbs.h"
-#include "daemon/run/handover.h"
+#include "daemon/run/handover_values.h"
 #include "daemon/run/units.h"
 
 #include <event2/buffer.h>
@@ -14,9 +14,10 @@
 #include <unistd.h>
 
 #define LINE_MAX_BYTES 65536
-#define CLIENTS_MAX 64        /* of each socket: observers cannot shut the administrator out */
-#define UNREAD_MAX (16 << 20) /* bytes of answers that a client has not read; then it is dropped   \
-			       */
+#define CLIENTS_MAX 64 /* of each socket: observers cannot shut the administrator out */
+#define UNREAD_MAX                                                                                 \
+	(16 << 20) /* bytes of answers that a client has not read; then it is dropped              \
+		    */
 
 struct client {
 	TAILQ_ENTRY(client) all;
@@ -354,7 +355,7 @@ json_t *clients_save(const struct clients *cs, struct inheritance *in)
 
 	TAILQ_FOREACH (k, &cs->all, all)
 		if (k->upgrades)
-			json_array_append_new(list, handover_fd(bufferevent_getfd(k->io), in));
+			json_array_append_new(list, value_of_fd(bufferevent_getfd(k->io), in));
 	return list;
 }
 
@@ -364,5 +365,5 @@ void clients_restore(struct clients *cs, const json_t *saved)
 	size_t i;
 
 	json_array_foreach (saved, i, o)
-		client_new(cs, CONTROL, handover_take_fd(o))->upgrades = true;
+		client_new(cs, CONTROL, value_take_fd(o))->upgrades = true;
 }

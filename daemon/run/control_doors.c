@@ -3,7 +3,7 @@
 #include "daemon/base/clock.h"
 #include "daemon/base/fd.h"
 #include "daemon/run/daemon.h"
-#include "daemon/run/handover.h"
+#include "daemon/run/handover_values.h"
 #include "daemon/run/reserve.h"
 
 #include <errno.h>
@@ -209,7 +209,7 @@ bool doors_any(const struct doors *doors)
 static json_t *save_door(const struct door *door, struct inheritance *in)
 {
 	return json_pack("{s:i,s:s,s:o,s:I,s:I}", "role", (int)door->role, "name", door->name, "fd",
-		handover_fd(door->fd, in), "dev", (json_int_t)door->path.dev, "ino",
+		value_of_fd(door->fd, in), "dev", (json_int_t)door->path.dev, "ino",
 		(json_int_t)door->path.ino);
 }
 
@@ -225,16 +225,16 @@ json_t *doors_save(const struct doors *doors, struct inheritance *in)
 
 static void restore_door(struct doors *doors, const json_t *o)
 {
-	json_int_t role = json_integer_value(json_object_get(o, "role"));
+	enum role role = (enum role)value_number(o, "role");
 	struct door *door = &doors->now[role];
 
 	door->doors = doors;
-	door->role = (enum role)role;
-	door->name = mem_dup(json_string_value(json_object_get(o, "name")));
-	door->fd = handover_take_fd(json_object_get(o, "fd"));
+	door->role = role;
+	door->name = mem_dup(value_text(o, "name"));
+	door->fd = value_fd(o, "fd");
 	door->addr = unix_address(door->name);
-	door->path.dev = (dev_t)json_integer_value(json_object_get(o, "dev"));
-	door->path.ino = (ino_t)json_integer_value(json_object_get(o, "ino"));
+	door->path.dev = (dev_t)value_number(o, "dev");
+	door->path.ino = (ino_t)value_number(o, "ino");
 	door_poll(door);
 }
 

@@ -15,15 +15,7 @@
  * acl_kind); what a program does not know, it refuses. */
 #define HANDOVER_FORM 2
 
-/* Descriptors that the next program gets. */
-struct inheritance {
-	int *fds; /* owned */
-	size_t count, cap;
-};
-
-/* The number of a descriptor that goes along; and it in the new program, -1 for NULL. */
-json_t *handover_fd(int fd, struct inheritance *in);
-int handover_take_fd(const json_t *number);
+struct inheritance;
 
 /* The state, and in *in the descriptors that it names. */
 json_t *handover_save(struct daemon *d, struct inheritance *in);

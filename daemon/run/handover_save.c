@@ -5,6 +5,7 @@
 #include "daemon/run/capture.h"
 #include "daemon/run/control.h"
 #include "daemon/run/declare.h"
+#include "daemon/run/handover_values.h"
 #include "daemon/run/idle.h"
 #include "daemon/run/leftover.h"
 #include "daemon/run/linger.h"
@@ -20,55 +21,6 @@ struct saving {
 	json_t *list;
 };
 
-static json_t *number(uint64_t n)
-{
-	return json_integer((json_int_t)n);
-}
-
-static void put(json_t *o, const char *key, uint64_t n)
-{
-	json_object_set_new(o, key, number(n));
-}
-
-json_t *handover_fd(int fd, struct inheritance *in)
-{
-	in->fds = mem_reserve(in->fds, &in->cap, in->count + 1, sizeof *in->fds);
-	in->fds[in->count++] = fd;
-	return json_integer(fd);
-}
-
-static void put_fd(json_t *o, const char *key, int fd, struct inheritance *in)
-{
-	json_object_set_new(o, key, handover_fd(fd, in));
-}
-
-/* Bytes that need not be text. */
-static json_t *hex(const void *bytes, size_t len)
-{
-	static const char digits[] = "0123456789abcdef";
-	const unsigned char *p = bytes;
-	char *text = mem_new(2 * len + 1);
-	json_t *value;
-
-	for (size_t i = 0; i < len; i++) {
-		text[2 * i] = digits[p[i] >> 4];
-		text[2 * i + 1] = digits[p[i] & 15];
-	}
-	value = json_string(text);
-	free(text);
-	return value;
-}
-
-static json_t *address(const struct addr *a)
-{
-	json_t *o = json_pack("{s:i,s:b,s:o}", "kind", (int)a->kind, "dual", a->dual, "bytes",
-		hex(&a->sa, a->len));
-
-	if (a->handed)
-		put(o, "handed", a->handed);
-	return o;
-}
-
 /* All of them, in their order: addresses refer to them by it. */
 static json_t *sockets(struct inheritance *in)
 {
@@ -76,10 +28,11 @@ static json_t *sockets(struct inheritance *in)
 
 	for (size_t i = 0; i < handed_count(); i++) {
 		const struct handed *h = handed_at(i);
-		json_t *o = json_pack("{s:o,s:i,s:b,s:o}", "name", hex(h->name, strlen(h->name)),
-			"number", h->number, "usable", !h->wrong, "addr", address(&h->addr));
+		json_t *o = json_pack("{s:o,s:i,s:b,s:o}", "name",
+			value_of_bytes(h->name, strlen(h->name)), "number", h->number, "usable",
+			!h->wrong, "addr", value_of_addr(&h->addr));
 
-		put_fd(o, "fd", h->fd, in);
+		value_put_fd(o, "fd", h->fd, in);
 		json_array_append_new(list, o);
 	}
 	return list;
@@ -89,14 +42,14 @@ static json_t *sockets(struct inheritance *in)
 
 static json_t *listener(const struct listener *l, struct inheritance *in)
 {
-	json_t *o = json_pack("{s:o}", "wanted", address(l->wanted));
+	json_t *o = json_pack("{s:o}", "wanted", value_of_addr(l->wanted));
 
 	if (l->fd < 0)
 		return o;
-	put_fd(o, "fd", l->fd, in);
-	json_object_set_new(o, "addr", address(&l->addr));
-	put(o, "dev", l->path.dev);
-	put(o, "ino", l->path.ino);
+	value_put_fd(o, "fd", l->fd, in);
+	json_object_set_new(o, "addr", value_of_addr(&l->addr));
+	value_put(o, "dev", l->path.dev);
+	value_put(o, "ino", l->path.ino);
 	return o;
 }
 
@@ -105,8 +58,8 @@ static json_t *histogram(const struct histogram *h)
 	json_t *list = json_array();
 
 	for (size_t i = 0; i <= METRICS_BUCKETS; i++)
-		json_array_append_new(list, number(h->in[i]));
-	json_array_append_new(list, number(h->sum_us));
+		json_array_append_new(list, value_of_number(h->in[i]));
+	json_array_append_new(list, value_of_number(h->sum_us));
 	return list;
 }
 
@@ -131,13 +84,13 @@ static json_t *unit(const struct unit *u, struct inheritance *in)
 	json_object_set_new(o, "removed", json_boolean(u->state == UNIT_REMOVED));
 	json_object_set_new(o, "told_full", json_boolean(u->told_full));
 	json_object_set_new(o, "wait", json_boolean(u->service->wait));
-	put(o, "arrived", u->arrived);
-	put(o, "accepted", u->accepted);
-	put(o, "closed", u->closed);
-	put(o, "refused_late", u->refused_late);
-	put(o, "bucket_us", u->bucket.full_us);
+	value_put(o, "arrived", u->arrived);
+	value_put(o, "accepted", u->accepted);
+	value_put(o, "closed", u->closed);
+	value_put(o, "refused_late", u->refused_late);
+	value_put(o, "bucket_us", u->bucket.full_us);
 	for (size_t i = 0; i < REASON_COUNT; i++)
-		json_array_append_new(refused, number(u->refused[i]));
+		json_array_append_new(refused, value_of_number(u->refused[i]));
 	json_object_set_new(o, "refused", refused);
 	TAILQ_FOREACH (l, &u->listeners, all)
 		json_array_append_new(listeners, listener(l, in));
@@ -160,8 +113,8 @@ static json_t *units(const struct daemon *d, struct inheritance *in)
 
 static json_t *ends(const struct ends *e)
 {
-	json_t *o =
-		json_pack("{s:o,s:o}", "remote", address(&e->remote), "local", address(&e->local));
+	json_t *o = json_pack("{s:o,s:o}", "remote", value_of_addr(&e->remote), "local",
+		value_of_addr(&e->local));
 
 	if (e->credentials)
 		json_object_set_new(o, "peer",
@@ -175,8 +128,8 @@ static json_t *connection(const struct conn *c)
 {
 	json_t *o = json_pack("{s:s,s:o}", "unit", c->unit->service->name, "ends", ends(&c->ends));
 
-	put(o, "id", c->id);
-	put(o, "arrived_us", c->arrived_us);
+	value_put(o, "id", c->id);
+	value_put(o, "arrived_us", c->arrived_us);
 	return o;
 }
 
@@ -186,9 +139,9 @@ static void put_service(json_t *o, const struct service *s)
 	json_object_set_new(o, "service", json_string(s->name));
 	json_object_set_new(
 		o, "message", s->reject_message ? json_string(s->reject_message) : json_null());
-	put(o, "timeout_ms", s->timeout_ms);
-	put(o, "idle_timeout_ms", s->idle_timeout_ms);
-	put(o, "kill_grace_ms", s->kill_grace_ms);
+	value_put(o, "timeout_ms", s->timeout_ms);
+	value_put(o, "idle_timeout_ms", s->idle_timeout_ms);
+	value_put(o, "kill_grace_ms", s->kill_grace_ms);
 	json_object_set_new(o, "linger", json_boolean(s->linger));
 }
 
@@ -197,9 +150,9 @@ static json_t *started(const struct conn *c)
 	json_t *o = connection(c);
 
 	put_service(o, c->service);
-	put(o, "start_us", c->start_us);
-	put(o, "pid", (uint64_t)c->pid);
-	put(o, "refused", c->refused);
+	value_put(o, "start_us", c->start_us);
+	value_put(o, "pid", (uint64_t)c->pid);
+	value_put(o, "refused", c->refused);
 	return o;
 }
 
@@ -220,19 +173,19 @@ static json_t *live(const struct conn *c, struct inheritance *in)
 	struct idle_view idle;
 
 	json_object_set_new(o, "counts", json_boolean(c->source));
-	put(o, "kill_at_ms", c->kill_at_ms);
+	value_put(o, "kill_at_ms", c->kill_at_ms);
 	if (c->kept >= 0)
-		put_fd(o, "kept", c->kept, in);
+		value_put_fd(o, "kept", c->kept, in);
 	if (c->handed)
 		json_object_set_new(o, "handed", handed(c));
 	json_object_set_new(o, "is_peer", json_boolean(c->peer));
 	if (declare_fd(c) >= 0)
-		put_fd(o, "declares", declare_fd(c), in);
+		value_put_fd(o, "declares", declare_fd(c), in);
 	if (idle_see(c, &idle))
 		json_object_set_new(o, "idle",
-			json_pack("{s:o,s:o,s:I,s:I}", "local", address(&idle.local), "remote",
-				address(&idle.remote), "bytes", (json_int_t)idle.bytes, "moved_ms",
-				(json_int_t)idle.moved_ms));
+			json_pack("{s:o,s:o,s:I,s:I}", "local", value_of_addr(&idle.local),
+				"remote", value_of_addr(&idle.remote), "bytes",
+				(json_int_t)idle.bytes, "moved_ms", (json_int_t)idle.moved_ms));
 	return o;
 }
 
@@ -251,7 +204,7 @@ static void save_waiting(const struct conn *c, void *context)
 	struct saving *s = context;
 	json_t *o = connection(c);
 
-	put_fd(o, "fd", c->plan.connection, s->in);
+	value_put_fd(o, "fd", c->plan.connection, s->in);
 	json_array_append_new(s->list, o);
 }
 
@@ -271,13 +224,13 @@ static void save_lingering(int fd, uint64_t end_ms, void *lingers_for, void *con
 	struct saving *s = context;
 	json_t *o = c ? started(c) : json_object();
 
-	put_fd(o, "fd", fd, s->in);
-	put(o, "end_ms", end_ms);
+	value_put_fd(o, "fd", fd, s->in);
+	value_put(o, "end_ms", end_ms);
 	if (c) {
-		put(o, "status", (uint64_t)c->status);
-		put(o, "cpu_us", (uint64_t)c->cpu_us);
-		put(o, "memory_kb", (uint64_t)c->memory_kb);
-		put(o, "kill_at_ms", c->kill_at_ms);
+		value_put(o, "status", (uint64_t)c->status);
+		value_put(o, "cpu_us", (uint64_t)c->cpu_us);
+		value_put(o, "memory_kb", (uint64_t)c->memory_kb);
+		value_put(o, "kill_at_ms", c->kill_at_ms);
 		json_object_set_new(o, "has_usage", json_boolean(c->has_usage));
 		json_object_set_new(o, "has_tcpinfo", json_boolean(c->has_tcpinfo));
 		json_object_set_new(o, "peer_closed", json_boolean(c->tcpinfo.peer_closed));
@@ -290,24 +243,18 @@ static void save_capture(const struct capture_view *v, void *context)
 	struct saving *s = context;
 	json_t *o = json_pack("{s:s,s:I,s:I,s:b,s:o}", "service", v->service, "conn",
 		(json_int_t)v->conn, "pid", (json_int_t)v->pid, "orphan", v->orphan, "part",
-		hex(v->part, v->len));
+		value_of_bytes(v->part, v->len));
 
-	put_fd(o, "fd", v->fd, s->in);
+	value_put_fd(o, "fd", v->fd, s->in);
 	json_array_append_new(s->list, o);
 }
 
 /* ---- sources */
 
-static json_t *prefix(const struct acl_prefix *p)
-{
-	return json_pack(
-		"[i,i,o]", (int)p->key.kind, (int)p->bits, hex(p->key.bytes, sizeof p->key.bytes));
-}
-
 static void save_ban(const struct acl_prefix *who, uint64_t left_ms, void *list)
 {
-	json_array_append_new(
-		list, json_pack("{s:o,s:I}", "who", prefix(who), "left_ms", (json_int_t)left_ms));
+	json_array_append_new(list, json_pack("{s:o,s:I}", "who", value_of_prefix(who), "left_ms",
+					    (json_int_t)left_ms));
 }
 
 static const struct unit *by_number(const struct daemon *d, uint32_t number)
@@ -333,8 +280,8 @@ static void save_source(const struct source *s, void *context)
 	if (u)
 		json_array_append_new(saving->list,
 			json_pack("{s:s,s:o,s:I,s:I,s:I}", "unit", u->service->name, "key",
-				prefix(&p), "bucket_us", (json_int_t)s->bucket.full_us, "refused",
-				(json_int_t)s->refused, "since_us",
+				value_of_prefix(&p), "bucket_us", (json_int_t)s->bucket.full_us,
+				"refused", (json_int_t)s->refused, "since_us",
 				(json_int_t)s->refused_since_us));
 }
 
@@ -357,13 +304,13 @@ json_t *handover_save(struct daemon *d, struct inheritance *in)
 	json_t *o = json_object();
 	struct saving s = { d, in, NULL };
 
-	put(o, "handover", HANDOVER_FORM);
+	value_put(o, "handover", HANDOVER_FORM);
 	json_object_set_new(o, "version", json_string(SUPERD_VERSION));
-	put(o, "generation", d->config->generation);
-	put(o, "started_ms", d->started_ms);
-	put(o, "next_conn", d->next_conn);
+	value_put(o, "generation", d->config->generation);
+	value_put(o, "started_ms", d->started_ms);
+	value_put(o, "next_conn", d->next_conn);
 	if (d->pid_fd >= 0)
-		put_fd(o, "pid_fd", d->pid_fd, in);
+		value_put_fd(o, "pid_fd", d->pid_fd, in);
 	json_object_set_new(o, "sockets", sockets(in));
 	json_object_set_new(o, "nofile", nofile(&d->host));
 	json_object_set_new(o, "units", units(d, in));

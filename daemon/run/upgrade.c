@@ -6,6 +6,7 @@
 #include "daemon/run/control.h"
 #include "daemon/run/daemon.h"
 #include "daemon/run/handover.h"
+#include "daemon/run/handover_values.h"
 #include "daemon/run/manager.h"
 #include "daemon/run/reports.h"
 #include "daemon/run/reserve.h"
