@@ -22,7 +22,6 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <termios.h>
@@ -31,6 +30,7 @@
 #include "handlers/common/duration.h"
 #include "handlers/common/io.h"
 #include "handlers/common/session.h"
+#include "handlers/common/signals.h"
 
 #ifndef TIOCGPTPEER
 #define TIOCGPTPEER _IO('T', 0x41)
@@ -185,7 +185,6 @@ static void say_end(struct pty *p)
 static void become(const struct pty *p, char *argv[])
 {
 	int log = fcntl(2, F_DUPFD_CLOEXEC, 3);
-	sigset_t none;
 	int status;
 
 	setpgid(0, 0);
@@ -195,10 +194,7 @@ static void become(const struct pty *p, char *argv[])
 	dup2(p->slave, 1);
 	if (!p->keep_stderr)
 		dup2(p->slave, 2);
-	for (int i = 1; i < NSIG; i++)
-		signal(i, SIG_DFL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
+	signals_reset();
 	execvp(argv[0], argv);
 	status = errno == ENOENT ? EXIT_MISSING : EXIT_EXEC;
 	dprintf(log, "pty: %s: %s\n", argv[0], strerror(errno));
@@ -247,13 +243,11 @@ static void hang_up(struct pty *p)
 
 static void read_signals(struct pty *p)
 {
-	struct signalfd_siginfo info;
-
-	while (read(p->signals, &info, sizeof(info)) == sizeof(info)) {
-		if (info.ssi_signo == SIGCHLD)
+	for (int number; (number = signals_next(p->signals));) {
+		if (number == SIGCHLD)
 			reap(p);
 		else
-			stop(p, (int)info.ssi_signo);
+			stop(p, number);
 	}
 }
 
@@ -406,16 +400,9 @@ static int pass_on(const struct pty *p)
 
 static int run(struct pty *p, char *argv[])
 {
-	static const int wanted[] = { SIGCHLD, SIGTERM, SIGINT, SIGHUP };
-	sigset_t set;
-
-	sigemptyset(&set);
-	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
-		sigaddset(&set, wanted[i]);
-	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGTTOU, SIG_IGN); /* we set modes while the program has the terminal */
-	p->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	p->signals = signals_open();
 	if (p->signals < 0)
 		return fail("signalfd");
 	if (!open_terminal(p))

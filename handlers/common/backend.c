@@ -1,5 +1,7 @@
 #include "handlers/common/backend.h"
 
+#include "handlers/common/signals.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -20,8 +22,6 @@ void backend_adopt(void)
 /* Returns if it cannot; errno says why. */
 static void become(const struct backend *b)
 {
-	sigset_t none;
-
 	setpgid(0, 0);
 	/* Should we be killed, nobody else would stop it. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
@@ -29,10 +29,7 @@ static void become(const struct backend *b)
 	if (open("/dev/null", O_RDWR) != 0 || dup2(2, 1) < 0)
 		return;
 	setrlimit(RLIMIT_NOFILE, &b->nofile);
-	for (int i = 1; i < NSIG; i++)
-		signal(i, SIG_DFL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
+	signals_reset();
 	execvp(b->argv[0], b->argv);
 }
 
