@@ -7,7 +7,8 @@
  *
  * The terminal is not the one that a person at a keyboard expects, unless asked to be: it changes
  * no byte in either direction and echoes nothing, since the client's own terminal has done all that
- * already.  What such a terminal cannot do is to say that the input has ended; see say_end().
+ * already.  What such a terminal cannot do is to say that the input has ended; see
+ * common/terminal.h.
  *
  * We lead the session, not the program: when a leader exits, the kernel hangs up the terminal, and
  * what was printed last can be lost.
@@ -19,35 +20,26 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include "handlers/common/duration.h"
 #include "handlers/common/io.h"
 #include "handlers/common/session.h"
 #include "handlers/common/signals.h"
-
-#ifndef TIOCGPTPEER
-#define TIOCGPTPEER _IO('T', 0x41)
-#endif
+#include "handlers/common/terminal.h"
 
 enum { EXIT_USAGE = 100, EXIT_SYSTEM = 111, EXIT_EXEC = 126, EXIT_MISSING = 127 };
 enum {
-	PIECE = 4096, /* PIPE_BUF: what may be written, by hand, where poll says so */
-	END_OF_FILE = 4,
-	LINE_MAX_LEN = 4000, /* of 4095 that the kernel keeps; it drops the rest */
+	PIECE = 4096,  /* PIPE_BUF: what may be written, by hand, where poll says so */
 	NUDGE_MS = 10, /* before the end of the input is said once more, at first and at most */
 	NUDGE_MAX_MS = 1000,
 	TICK_MS = 20, /* while somebody is being stopped */
 	HOUR_MS = 3600 * 1000,
 };
-
-enum discipline { LINES, BYTES, TERMINAL };
 
 struct buffer {
 	size_t start, len;
@@ -55,18 +47,15 @@ struct buffer {
 };
 
 struct pty {
-	enum discipline discipline;
-	bool echo, keep_stderr;
-	struct winsize size;
+	struct terminal terminal;
+	bool keep_stderr;
 	uint64_t grace_ms;
 
-	int master, slave, signals;
-	struct termios modes; /* as we set them */
+	int signals;
 	pid_t program;
 	int status;
 	bool input_ended, exited, gone, dropped, stopping;
 	uint64_t kill_at_ms, nudge_at_ms, nudge_ms;
-	size_t line;            /* bytes that were passed on since the last line feed */
 	struct buffer up, down; /* to the program, to the client */
 };
 
@@ -74,110 +63,6 @@ static int fail(const char *what)
 {
 	fprintf(stderr, "pty: %s: %s\n", what, strerror(errno));
 	return EXIT_SYSTEM;
-}
-
-/* ---------------------------------------------------------------- the terminal */
-
-static void set_modes(struct pty *p)
-{
-	struct termios *t = &p->modes;
-
-	tcgetattr(p->slave, t);
-	t->c_iflag |= IUTF8;
-	if (p->discipline != TERMINAL) {
-		t->c_iflag = 0;
-		t->c_oflag = 0;
-		t->c_lflag = p->discipline == LINES ? ICANON : 0;
-		if (p->echo)
-			t->c_lflag |= ECHO;
-		memset(t->c_cc, _POSIX_VDISABLE, sizeof(t->c_cc));
-		t->c_cc[VMIN] = 1;
-	}
-	tcsetattr(p->slave, TCSANOW, t);
-	ioctl(p->slave, TIOCSWINSZ, &p->size);
-}
-
-static bool open_terminal(struct pty *p)
-{
-	p->master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
-	if (p->master < 0 || grantpt(p->master) < 0 || unlockpt(p->master) < 0)
-		return false;
-	/* Without its name: it may not be there, in a chroot. */
-	p->slave = ioctl(p->master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
-	if (p->slave < 0 || ioctl(p->slave, TIOCSCTTY, 0) < 0)
-		return false;
-	fcntl(p->master, F_SETFL, fcntl(p->master, F_GETFL) | O_NONBLOCK);
-	set_modes(p);
-	return true;
-}
-
-static bool same_modes(const struct termios *a, const struct termios *b)
-{
-	return a->c_iflag == b->c_iflag && a->c_oflag == b->c_oflag && a->c_lflag == b->c_lflag;
-}
-
-/*
- * Line by line, because only then can the end of the input be told to somebody who already waits
- * for it.  But the kernel holds no line that is longer than its buffer: from then on, byte by byte.
- */
-static void mind_long_lines(struct pty *p, const char *data, size_t len)
-{
-	struct termios now;
-	size_t longest = 0;
-
-	for (size_t i = 0; i < len; i++) {
-		p->line = data[i] == '\n' ? 0 : p->line + 1;
-		if (p->line > longest)
-			longest = p->line;
-	}
-	if (p->discipline != LINES || longest < LINE_MAX_LEN || tcgetattr(p->slave, &now) < 0 ||
-		!same_modes(&now, &p->modes))
-		return;
-	p->discipline = BYTES;
-	p->modes.c_lflag &= ~(tcflag_t)ICANON;
-	tcsetattr(p->slave, TCSANOW, &p->modes);
-}
-
-/* Who began to wait for bytes goes on doing so, unless it is interrupted: then the call is begun
- * anew, and finds lines.  Only our own child: a shell would take notice of such a thing. */
-static void rouse(const struct pty *p)
-{
-	if (tcgetpgrp(p->slave) == p->program) {
-		kill(-p->program, SIGSTOP);
-		kill(-p->program, SIGCONT);
-	}
-}
-
-/*
- * The client has sent all.  A terminal knows no end, only a line that is ended by ^D and has
- * nothing in it.  So we wait until the program has read what there is, and then type that: if the
- * modes are still ours, after a change to those in which it means something, and nothing else has
- * a meaning.  What reads next may be another program, which is told likewise.
- */
-static void say_end(struct pty *p)
-{
-	struct pollfd unread = { .fd = p->slave, .events = POLLIN };
-	struct termios now;
-	char c = END_OF_FILE;
-
-	p->nudge_ms = p->nudge_ms ? 2 * p->nudge_ms : NUDGE_MS;
-	if (p->nudge_ms > NUDGE_MAX_MS)
-		p->nudge_ms = NUDGE_MAX_MS;
-	p->nudge_at_ms = io_now_ms() + p->nudge_ms;
-	if (poll(&unread, 1, 0) != 0 || tcgetattr(p->slave, &now) < 0)
-		return;
-	if (p->discipline != TERMINAL && same_modes(&now, &p->modes)) {
-		p->modes.c_lflag |= ICANON;
-		p->modes.c_cc[VEOF] = (cc_t)c;
-		tcsetattr(p->slave, TCSANOW, &p->modes);
-		if (p->discipline == BYTES)
-			rouse(p);
-		p->discipline = LINES;
-	} else if (now.c_lflag & ICANON && now.c_cc[VEOF] != _POSIX_VDISABLE) {
-		c = (char)now.c_cc[VEOF];
-	}
-	if (write(p->master, &c, 1) < 0)
-		return; /* no room: there will be, next time */
 }
 
 /* ---------------------------------------------------------------- the program */
@@ -189,11 +74,11 @@ static void become(const struct pty *p, char *argv[])
 
 	setpgid(0, 0);
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-	tcsetpgrp(p->slave, getpid()); /* SIGTTOU is still ignored */
-	dup2(p->slave, 0);
-	dup2(p->slave, 1);
+	tcsetpgrp(p->terminal.slave, getpid()); /* SIGTTOU is still ignored */
+	dup2(p->terminal.slave, 0);
+	dup2(p->terminal.slave, 1);
 	if (!p->keep_stderr)
-		dup2(p->slave, 2);
+		dup2(p->terminal.slave, 2);
 	signals_reset();
 	execvp(argv[0], argv);
 	status = errno == ENOENT ? EXIT_MISSING : EXIT_EXEC;
@@ -234,9 +119,7 @@ static bool reap(struct pty *p)
 /* The line drops: the terminal is gone, and whoever was on it hears so. */
 static void hang_up(struct pty *p)
 {
-	close(p->master);
-	close(p->slave);
-	p->master = p->slave = -1;
+	terminal_close(&p->terminal);
 	if (!reap(p))
 		stop(p, SIGHUP);
 }
@@ -284,7 +167,7 @@ static void to_program(struct pty *p)
 	const char *data = p->up.data + p->up.start;
 
 	/* As long as we have the terminal open ourselves, it cannot fail. */
-	taken(&p->up, write(p->master, data, p->up.len));
+	taken(&p->up, write(p->terminal.master, data, p->up.len));
 }
 
 /* Without waiting, and without a change to the flags of what may be somebody's terminal. */
@@ -296,6 +179,16 @@ static void to_client(struct pty *p)
 	if (n < 0 && errno == ENOTSOCK)
 		n = write(1, data, p->down.len);
 	p->gone |= !taken(&p->down, n);
+}
+
+/* The client has sent all; the program is told, again and again until it ends. */
+static void say_end(struct pty *p)
+{
+	p->nudge_ms = p->nudge_ms ? 2 * p->nudge_ms : NUDGE_MS;
+	if (p->nudge_ms > NUDGE_MAX_MS)
+		p->nudge_ms = NUDGE_MAX_MS;
+	p->nudge_at_ms = io_now_ms() + p->nudge_ms;
+	terminal_say_end(&p->terminal, p->program);
 }
 
 static int patience(const struct pty *p)
@@ -315,7 +208,7 @@ static void turn(struct pty *p)
 	struct pollfd all[] = {
 		{ .fd = p->signals, .events = POLLIN },
 		{ .fd = p->input_ended || p->up.len > 0 ? -1 : 0, .events = POLLIN },
-		{ .fd = p->master, .events = master },
+		{ .fd = p->terminal.master, .events = master },
 		{ .fd = 1, .events = p->down.len > 0 ? POLLOUT : 0 },
 	};
 
@@ -326,10 +219,10 @@ static void turn(struct pty *p)
 	if (all[2].revents & POLLOUT)
 		to_program(p);
 	if (all[2].revents & POLLIN)
-		fill(&p->down, p->master);
+		fill(&p->down, p->terminal.master);
 	if (all[1].revents) {
 		p->input_ended = fill(&p->up, 0) < 0;
-		mind_long_lines(p, p->up.data, p->up.len);
+		terminal_expect(&p->terminal, p->up.data, p->up.len);
 	}
 	if (all[3].revents & POLLOUT && p->down.len > 0)
 		to_client(p);
@@ -350,7 +243,7 @@ static bool is_over(struct pty *p)
 		return false;
 	if (p->stopping && io_now_ms() >= p->kill_at_ms)
 		return true;
-	return p->down.len == 0 && fill(&p->down, p->master) <= 0;
+	return p->down.len == 0 && fill(&p->down, p->terminal.master) <= 0;
 }
 
 /* Who has left for a session of its own is meant to survive, and is superd's. */
@@ -405,7 +298,7 @@ static int run(struct pty *p, char *argv[])
 	p->signals = signals_open();
 	if (p->signals < 0)
 		return fail("signalfd");
-	if (!open_terminal(p))
+	if (!terminal_open(&p->terminal))
 		return fail("no terminal");
 	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	p->program = fork();
@@ -461,17 +354,17 @@ static bool read_option(struct pty *p, int opt)
 		p->keep_stderr = true;
 		return true;
 	case 'e':
-		p->echo = true;
+		p->terminal.echo = true;
 		return true;
 	case 'g':
 		return duration_parse(optarg, HOUR_MS, &p->grace_ms);
 	case 'r':
-		p->discipline = BYTES;
+		p->terminal.discipline = TERMINAL_BYTES;
 		return true;
 	case 's':
-		return read_size(optarg, &p->size);
+		return read_size(optarg, &p->terminal.size);
 	case 't':
-		p->discipline = TERMINAL;
+		p->terminal.discipline = TERMINAL_OWN;
 		return true;
 	}
 	return false;
@@ -479,7 +372,7 @@ static bool read_option(struct pty *p, int opt)
 
 int main(int argc, char *argv[])
 {
-	static struct pty p = { .grace_ms = 3000, .size = { .ws_row = 24, .ws_col = 80 } };
+	static struct pty p = { .grace_ms = 3000, .terminal.size = { .ws_row = 24, .ws_col = 80 } };
 	bool usable = true;
 	int opt;
 
