@@ -3,21 +3,18 @@
 #include "daemon/base/clock.h"
 #include "daemon/base/fd.h"
 #include "daemon/os/accounts.h"
-#include "daemon/os/caps.h"
 #include "daemon/os/datagram.h"
-#include "daemon/os/detach.h"
 #include "daemon/os/limits.h"
 #include "daemon/os/pidfile.h"
 #include "daemon/run/bans.h"
+#include "daemon/run/begin.h"
 #include "daemon/run/capture.h"
 #include "daemon/run/control.h"
 #include "daemon/run/handover.h"
 #include "daemon/run/leftover.h"
 #include "daemon/run/linger.h"
-#include "daemon/run/listener.h"
 #include "daemon/run/manager.h"
 #include "daemon/run/reaper.h"
-#include "daemon/run/reload.h"
 #include "daemon/run/reports.h"
 #include "daemon/run/reserve.h"
 #include "daemon/run/signals.h"
@@ -27,11 +24,8 @@
 #include "daemon/run/upgrade.h"
 #include "daemon/run/young.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -39,7 +33,21 @@
 #define LOG_RETRY_MS 100
 #define SOURCES_AT_REST 65536 /* remembered beside those with live handlers; 8 MB */
 
-/* ---- start */
+/* ---- what it is made of */
+
+static void init(struct daemon *d)
+{
+	TAILQ_INIT(&d->units);
+	TAILQ_INIT(&d->captures);
+	TAILQ_INIT(&d->young);
+	TAILQ_INIT(&d->full);
+	TAILQ_INIT(&d->shortage);
+	TAILQ_INIT(&d->lingers);
+	d->netlink = d->activity = -1;
+	d->pid_fd = -1;
+	d->detached = d->options->detached;
+	d->started_ms = clock_ms();
+}
 
 static void on_wake(evutil_socket_t fd, short what, void *arg)
 {
@@ -111,98 +119,23 @@ static struct sources *make_sources(void)
 	return sources_new(key, SOURCES_AT_REST);
 }
 
-static void make_units(struct daemon *d)
+int daemon_log(const struct daemon *d, const struct config *config)
 {
-	const struct config *config = d->config;
+	struct log_options o = config->log;
+	unsigned level = (unsigned)o.level + d->options->verbose;
 
-	for (size_t i = 0; i < config->services_count; i++) {
-		const char *what;
-		struct unit *u;
-
-		u = unit_new(d, d->config, &config->services[i]);
-		unit_list(u);
-		what = unit_needs(d, u->service);
-		if (what)
-			fatal("%s: %m", what);
-	}
+	o.level = level > LOG_TOUR ? LOG_TOUR : (enum log_level)level;
+	if (d->options->background && o.target == LOG_STDERR)
+		o.target = LOG_SYSLOG;
+	return log_open(&o);
 }
 
-static void complain_fatal(const char *line, void *context)
+static void set_log(const struct daemon *d, const struct config *config)
 {
-	(void)context;
-	fatal("%s", line);
-}
+	const char *path = config->log.path;
 
-static void open_control(struct daemon *d)
-{
-	struct complaints complaints = { 0 };
-
-	d->control = control_new(d);
-	if (!control_prepare(d->control, d->config, &complaints))
-		complaints_each(&complaints, complain_fatal, NULL);
-	control_commit(d->control);
-	complaints_free(&complaints);
-}
-
-/* `service address` a line, then the end: whoever started us may go on. */
-static void write_ready(const struct daemon *d, int fd)
-{
-	FILE *out = fdopen(fd, "w");
-	const struct listener *l;
-	const struct unit *u;
-	char text[ADDR_TEXT_MAX];
-
-	if (!out)
-		return;
-	TAILQ_FOREACH (u, &d->units, all)
-		TAILQ_FOREACH (l, &u->listeners, all)
-			if (l->fd >= 0)
-				fprintf(out, "%s %s\n", u->service->name,
-					addr_format(&l->addr, text));
-	if (fclose(out) != 0)
-		log_say(LOG_ERROR, "error", "the ready descriptor: %m");
-}
-
-static void tell_start(const struct daemon *d)
-{
-	struct log_line l;
-
-	log_begin(&l, LOG_NOTICE, "start");
-	log_str(&l, "version", SUPERD_VERSION);
-	log_num(&l, "pid", getpid());
-	log_str(&l, "config", d->config->path);
-	log_end(&l);
-}
-
-static void open_listeners(struct daemon *d)
-{
-	struct unit *u;
-
-	TAILQ_FOREACH (u, &d->units, all)
-		if (u->service->enabled)
-			listeners_open(u);
-	if (!d->listeners_open)
-		fatal("no address could be opened, nothing to serve");
-	reserve_fill(d);
-}
-
-static void tell_ready(const struct daemon *d)
-{
-	size_t services = 0, missing = 0;
-	const struct unit *u;
-	struct log_line l;
-
-	TAILQ_FOREACH (u, &d->units, all) {
-		services += u->service->enabled;
-		missing += listeners_missing(u);
-	}
-	log_begin(&l, LOG_NOTICE, "ready");
-	log_num(&l, "services", (int64_t)services);
-	log_num(&l, "listeners", (int64_t)d->listeners_open);
-	if (missing)
-		log_num(&l, "missing", (int64_t)missing);
-	log_end(&l);
-	log_flush();
+	if (daemon_log(d, config) < 0)
+		fatal("cannot open the log%s%s: %m", path ? " " : "", path ? path : "");
 }
 
 /* ---- the loop */
@@ -240,6 +173,8 @@ static void loop(struct daemon *d)
 		stop_check(d);
 	}
 }
+
+/* ---- the end */
 
 static void free_event(struct event *e)
 {
@@ -280,100 +215,7 @@ static void daemon_free(struct daemon *d)
 	config_unref(d->config);
 }
 
-int daemon_log(const struct daemon *d, const struct config *config)
-{
-	struct log_options o = config->log;
-	unsigned level = (unsigned)o.level + d->options->verbose;
-
-	o.level = level > LOG_TOUR ? LOG_TOUR : (enum log_level)level;
-	if (d->options->background && o.target == LOG_STDERR)
-		o.target = LOG_SYSLOG;
-	return log_open(&o);
-}
-
-static void set_log(const struct daemon *d, const struct config *config)
-{
-	const char *path = config->log.path;
-
-	if (daemon_log(d, config) < 0)
-		fatal("cannot open the log%s%s: %m", path ? " " : "", path ? path : "");
-}
-
-static void init(struct daemon *d)
-{
-	TAILQ_INIT(&d->units);
-	TAILQ_INIT(&d->captures);
-	TAILQ_INIT(&d->young);
-	TAILQ_INIT(&d->full);
-	TAILQ_INIT(&d->shortage);
-	TAILQ_INIT(&d->lingers);
-	d->netlink = d->activity = -1;
-	d->pid_fd = -1;
-	d->detached = d->options->detached;
-	d->started_ms = clock_ms();
-}
-
-static void take_pidfile(struct daemon *d)
-{
-	const char *path = d->options->pid_path;
-	pid_t owner;
-
-	if (!path)
-		return;
-	d->pid_fd = pidfile_take(path, &owner);
-	if (d->pid_fd < 0 && errno == EWOULDBLOCK)
-		fatal("%s: superd runs already, as process %d", path, (int)owner);
-	if (d->pid_fd < 0)
-		fatal("%s: %m", path);
-}
-
-static void give_up_caps(struct daemon *d)
-{
-	uint64_t own = caps_of_file(d->options->pid_path) | caps_of_file(d->options->control);
-
-	d->caps_before = caps_held();
-	if (caps_keep(caps_needed(d->config, d->host.root) | own) < 0)
-		log_say(LOG_ERROR, "error", "capabilities cannot be given up: %m");
-}
-
-/* As a program that nobody was before. */
-static void begin(struct daemon *d, int ready_fd)
-{
-	make_units(d);
-	take_pidfile(d);
-	open_control(d);
-	tell_start(d);
-	open_listeners(d);
-	manager_tell_unused(d);
-	give_up_caps(d);
-	tell_ready(d);
-	if (ready_fd >= 0)
-		write_ready(d, ready_fd);
-	if (d->detached >= 0)
-		detach_done(&d->detached);
-}
-
-/* As what another program was until now. */
-static void take_over(struct daemon *d, struct config *config, json_t *state)
-{
-	struct log_line l;
-
-	d->control = control_new(d);
-	handover_restore(d, state);
-	reload_onto(d, config);
-	give_up_caps(d);
-	handover_restore_waiting(d, state);
-	d->pid_fd = handover_pid_fd(state);
-	log_begin(&l, LOG_NOTICE, "upgrade");
-	log_str(&l, "from", json_string_value(json_object_get(state, "version")));
-	log_str(&l, "version", SUPERD_VERSION);
-	log_num(&l, "listeners", (int64_t)d->listeners_open);
-	log_num(&l, "live", d->live);
-	log_end(&l);
-	control_upgraded(d->control, NULL);
-	/* Setting SIGCHLD to its default forgot one that was pending. */
-	reap_all(d);
-}
+/* ---- all */
 
 static json_t *read_state(int fd)
 {
@@ -422,9 +264,9 @@ int daemon_run(struct config *config, const struct daemon_options *options)
 	d.base = base_new();
 	watch(&d);
 	if (state)
-		take_over(&d, config, state);
+		begin_upgraded(&d, config, state);
 	else
-		begin(&d, fd_high(ready_fd));
+		begin_new(&d, fd_high(ready_fd));
 	if (state)
 		config_unref(config);
 	json_decref(state);

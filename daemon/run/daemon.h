@@ -1,4 +1,4 @@
-/* The whole running daemon: the loop, the services, start and stop. */
+/* The whole running daemon: what it is made of, the loop, the end.  How it begins is begin.h. */
 #ifndef RUN_DAEMON_H
 #define RUN_DAEMON_H
 
