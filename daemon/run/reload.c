@@ -1,11 +1,10 @@
 #include "daemon/run/reload.h"
 
 #include "daemon/config/load.h"
-#include "daemon/model/diff.h"
 #include "daemon/os/caps.h"
 #include "daemon/run/control.h"
 #include "daemon/run/daemon.h"
-#include "daemon/run/listener.h"
+#include "daemon/run/exchange.h"
 #include "daemon/run/manager.h"
 #include "daemon/run/reserve.h"
 #include "daemon/run/room.h"
@@ -17,25 +16,13 @@
 #include <string.h>
 #include <unistd.h>
 
-/* An address of the new configuration. */
-struct wanted {
-	const struct addr *addr;
-	const struct service *service;
-	struct unit *unit;         /* that of the service */
-	struct listener *listener; /* NULL: not yet */
-};
-
 struct reload {
 	struct daemon *d;
 	struct complaints *complaints;
 	struct config *config; /* the new one */
 	struct unit **units;   /* by number of its service */
-	struct wanted *wanted; /* in the order of the configuration */
-	struct listener **had; /* all there are now */
-	struct diff_item *old, *new;
-	size_t had_count, wanted_count;
-	size_t added, removed, opened;
-	bool patient; /* what cannot be opened comes later */
+	struct exchange listeners;
+	size_t added, removed;
 };
 
 /* ---- what can fail */
@@ -123,88 +110,9 @@ static void find_units(struct reload *r)
 	free(known);
 }
 
-static void list_old(struct reload *r)
-{
-	struct listener *l;
-	struct unit *u;
-
-	TAILQ_FOREACH (u, &r->d->units, all)
-		r->had_count += u->listeners_count;
-	r->old = mem_array(r->had_count, sizeof *r->old);
-	r->had = mem_array(r->had_count, sizeof(struct listener *));
-	r->had_count = 0;
-	TAILQ_FOREACH (u, &r->d->units, all)
-		TAILQ_FOREACH (l, &u->listeners, all) {
-			size_t n = r->had_count++;
-
-			r->had[n] = l;
-			r->old[n] = (struct diff_item){ l->wanted, u->service->name, n, DIFF_NONE };
-		}
-}
-
-static size_t count_of(const struct service *s)
-{
-	return s->enabled ? s->listen_count : 0;
-}
-
-static void list_new(struct reload *r)
-{
-	const struct config *c = r->config;
-
-	for (size_t i = 0; i < c->services_count; i++)
-		r->wanted_count += count_of(&c->services[i]);
-	r->new = mem_array(r->wanted_count, sizeof *r->new);
-	r->wanted = mem_array(r->wanted_count, sizeof *r->wanted);
-	r->wanted_count = 0;
-	for (size_t i = 0; i < c->services_count; i++) {
-		const struct service *s = &c->services[i];
-
-		for (size_t k = 0; k < count_of(s); k++) {
-			size_t n = r->wanted_count++;
-
-			r->wanted[n] = (struct wanted){ &s->listen[k], s, r->units[i], NULL };
-			r->new[n] = (struct diff_item){ &s->listen[k], s->name, n, DIFF_NONE };
-		}
-	}
-}
-
-/* "7000" cannot be bound while "127.0.0.1:7000" is open; it has to come after the change.  What was
- * handed over stays open even then. */
-static bool in_the_way(const struct reload *r, const struct addr *addr)
-{
-	for (size_t i = 0; i < r->had_count; i++)
-		if (r->old[i].match == DIFF_NONE && !r->old[i].addr->handed &&
-			addr_clash(r->old[i].addr, addr))
-			return true;
-	return false;
-}
-
-static void open_one(struct reload *r, struct wanted *w)
-{
-	char text[ADDR_TEXT_MAX];
-	const char *call;
-
-	r->opened++;
-	w->listener = listener_new(w->unit, w->addr);
-	if (listener_bind(w->listener, w->service, &call) == 0)
-		return;
-	if (r->patient || (errno == EADDRINUSE && in_the_way(r, w->addr)))
-		return;
-	complain(r->complaints, w->service->place, 0, 0, "service '%s': listen: %s: %s: %s",
-		w->service->name, addr_format(w->addr, text), call, strerror(errno));
-}
-
 static bool open_listeners(struct reload *r)
 {
-	size_t before = r->complaints->count;
-
-	list_old(r);
-	list_new(r);
-	diff_pair(r->old, r->had_count, r->new, r->wanted_count);
-	for (size_t i = 0; i < r->wanted_count; i++)
-		if (r->new[i].match == DIFF_NONE)
-			open_one(r, &r->wanted[r->new[i].index]);
-	return r->complaints->count == before;
+	return exchange_prepare(&r->listeners, r->d, r->config, r->units, r->complaints);
 }
 
 static bool open_needs(struct reload *r)
@@ -253,17 +161,6 @@ static bool prepare(struct reload *r)
 
 /* ---- what cannot */
 
-static void take_listeners(struct reload *r)
-{
-	for (size_t i = 0; i < r->had_count; i++)
-		listener_detach(r->had[i]);
-	for (size_t i = 0; i < r->had_count; i++)
-		if (r->old[i].match == DIFF_NONE)
-			listener_free(r->had[r->old[i].index]);
-		else
-			r->wanted[r->old[i].match].listener = r->had[r->old[i].index];
-}
-
 /* The units in the order of the configuration; those it does not name come last. */
 static void change_units(struct reload *r)
 {
@@ -286,19 +183,9 @@ static void change_units(struct reload *r)
 	}
 }
 
-static void give_listeners(struct reload *r)
-{
-	for (size_t i = 0; i < r->wanted_count; i++) {
-		struct wanted *w = &r->wanted[i];
-
-		listener_attach(w->listener, w->unit, w->addr);
-	}
-	for (size_t i = 0; i < r->wanted_count; i++)
-		listener_renew(r->wanted[i].listener);
-}
-
 static void tell_ok(const struct reload *r)
 {
+	const struct exchange *x = &r->listeners;
 	struct log_line l;
 
 	log_begin(&l, LOG_NOTICE, "reload-ok");
@@ -306,9 +193,9 @@ static void tell_ok(const struct reload *r)
 	log_num(&l, "services", (int64_t)r->config->services_count);
 	log_num(&l, "added", (int64_t)r->added);
 	log_num(&l, "removed", (int64_t)r->removed);
-	log_num(&l, "listeners", (int64_t)r->wanted_count);
-	log_num(&l, "opened", (int64_t)r->opened);
-	log_num(&l, "closed", (int64_t)(r->had_count + r->opened - r->wanted_count));
+	log_num(&l, "listeners", (int64_t)x->wanted_count);
+	log_num(&l, "opened", (int64_t)x->opened);
+	log_num(&l, "closed", (int64_t)(x->had_count + x->opened - x->wanted_count));
 	log_end(&l);
 }
 
@@ -319,9 +206,9 @@ static void commit(struct reload *r)
 
 	r->config->generation = before->generation + 1;
 	d->config = config_ref(r->config);
-	take_listeners(r);
+	exchange_take(&r->listeners);
 	change_units(r);
-	give_listeners(r);
+	exchange_give(&r->listeners);
 	control_commit(d->control);
 	config_unref(before);
 	reserve_fill(d);
@@ -333,9 +220,7 @@ static void commit(struct reload *r)
 
 static void give_up(struct reload *r)
 {
-	for (size_t i = 0; i < r->wanted_count; i++)
-		if (r->wanted[i].listener)
-			listener_free(r->wanted[i].listener);
+	exchange_abandon(&r->listeners);
 	for (size_t i = 0; r->units && i < r->config->services_count; i++)
 		if (!r->units[i]->listed)
 			unit_free(r->units[i]);
@@ -357,10 +242,7 @@ static void reload_fini(struct reload *r)
 {
 	config_unref(r->config);
 	free(r->units);
-	free(r->had);
-	free(r->wanted);
-	free(r->old);
-	free(r->new);
+	exchange_fini(&r->listeners);
 }
 
 bool reload(struct daemon *d, struct complaints *complaints)
@@ -393,9 +275,10 @@ bool reload(struct daemon *d, struct complaints *complaints)
 void reload_onto(struct daemon *d, struct config *config)
 {
 	struct complaints complaints = { 0 };
-	struct reload r = {
-		.d = d, .config = config_ref(config), .complaints = &complaints, .patient = true
-	};
+	struct reload r = { .d = d,
+		.config = config_ref(config),
+		.complaints = &complaints,
+		.listeners.patient = true };
 
 	find_units(&r);
 	open_listeners(&r);
