@@ -1,9 +1,9 @@
 #include "daemon/run/control_doors.h"
 
-#include "daemon/base/clock.h"
 #include "daemon/base/fd.h"
 #include "daemon/run/daemon.h"
 #include "daemon/run/handover_values.h"
+#include "daemon/run/poll.h"
 #include "daemon/run/reserve.h"
 
 #include <errno.h>
@@ -26,12 +26,8 @@ static void on_pause_over(evutil_socket_t fd, short what, void *arg)
 /* No spinning over a client that cannot be taken (H3). */
 static void pause_door(struct door *door)
 {
-	const struct timeval t = clock_span(PAUSE_MS);
-
-	if (!door->pause)
-		door->pause = evtimer_new(door->doors->d->base, on_pause_over, door);
 	event_del(door->event);
-	event_add(door->pause, &t);
+	poll_after(&door->pause, door->doors->d->base, PAUSE_MS, on_pause_over, door);
 }
 
 static int accept_client(struct door *door)
@@ -63,27 +59,16 @@ static void on_client(evutil_socket_t listener, short what, void *arg)
 
 /* ---- one of them */
 
-static void door_poll(struct door *door)
-{
-	door->event =
-		event_new(door->doors->d->base, door->fd, EV_READ | EV_PERSIST, on_client, door);
-	if (!door->event || event_add(door->event, NULL) < 0)
-		fatal("cannot poll: %m");
-}
-
 static void door_close(struct door *door)
 {
 	if (!door->name)
 		return;
-	if (door->event)
-		event_free(door->event);
-	if (door->pause)
-		event_free(door->pause);
+	poll_forget(&door->event);
+	poll_forget(&door->pause);
 	sock_unlink(&door->addr, &door->path);
 	fd_close(&door->fd);
 	free(door->name);
 	door->name = NULL;
-	door->event = door->pause = NULL;
 }
 
 static struct addr unix_address(const char *path)
@@ -181,7 +166,7 @@ void doors_commit(struct doors *doors)
 		door_close(door);
 		*door = doors->next[role];
 		if (door->name)
-			door_poll(door);
+			poll_read(&door->event, doors->d->base, door->fd, on_client, door);
 	}
 }
 
@@ -235,7 +220,7 @@ static void restore_door(struct doors *doors, const json_t *o)
 	door->addr = unix_address(door->name);
 	door->path.dev = (dev_t)value_number(o, "dev");
 	door->path.ino = (ino_t)value_number(o, "ino");
-	door_poll(door);
+	poll_read(&door->event, doors->d->base, door->fd, on_client, door);
 }
 
 void doors_restore(struct doors *doors, const json_t *saved)

@@ -14,6 +14,7 @@
 #include "daemon/run/leftover.h"
 #include "daemon/run/linger.h"
 #include "daemon/run/manager.h"
+#include "daemon/run/poll.h"
 #include "daemon/run/reaper.h"
 #include "daemon/run/reports.h"
 #include "daemon/run/reserve.h"
@@ -60,10 +61,7 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
 
 static void watch(struct daemon *d)
 {
-	d->wake_event =
-		event_new(d->base, start_wake_fd(d->starter), EV_READ | EV_PERSIST, on_wake, d);
-	if (!d->wake_event || event_add(d->wake_event, NULL) < 0)
-		fatal("cannot poll: %m");
+	poll_read(&d->wake_event, d->base, start_wake_fd(d->starter), on_wake, d);
 	signals_watch(d);
 	reports_watch(d);
 }
@@ -176,12 +174,6 @@ static void loop(struct daemon *d)
 
 /* ---- the end */
 
-static void free_event(struct event *e)
-{
-	if (e)
-		event_free(e);
-}
-
 static void daemon_free(struct daemon *d)
 {
 	struct unit *u;
@@ -204,11 +196,11 @@ static void daemon_free(struct daemon *d)
 	reports_free(d);
 	reserve_release(d);
 	leftovers_free(d);
-	free_event(d->shortage_timer);
-	free_event(d->phase_timer);
-	free_event(d->log_timer);
+	poll_forget(&d->shortage_timer);
+	poll_forget(&d->phase_timer);
+	poll_forget(&d->log_timer);
 	manager_free(d);
-	free_event(d->wake_event);
+	poll_forget(&d->wake_event);
 	event_base_free(d->base);
 	start_free(d->starter);
 	signals_close(d);

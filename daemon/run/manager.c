@@ -3,6 +3,7 @@
 #include "daemon/base/clock.h"
 #include "daemon/os/handed.h"
 #include "daemon/os/notify.h"
+#include "daemon/run/poll.h"
 
 #include <inttypes.h>
 
@@ -71,6 +72,5 @@ void manager_watch(struct daemon *d)
 
 void manager_free(struct daemon *d)
 {
-	if (d->watchdog_timer)
-		event_free(d->watchdog_timer);
+	poll_forget(&d->watchdog_timer);
 }

@@ -1,6 +1,7 @@
 #include "daemon/run/signals.h"
 
 #include "daemon/base/fd.h"
+#include "daemon/run/poll.h"
 #include "daemon/run/reaper.h"
 #include "daemon/run/reload.h"
 #include "daemon/run/stop.h"
@@ -78,14 +79,11 @@ static void on_signal(evutil_socket_t fd, short what, void *arg)
 
 void signals_watch(struct daemon *d)
 {
-	d->signal_event = event_new(d->base, d->signal_fd, EV_READ | EV_PERSIST, on_signal, d);
-	if (!d->signal_event || event_add(d->signal_event, NULL) < 0)
-		fatal("cannot poll: %m");
+	poll_read(&d->signal_event, d->base, d->signal_fd, on_signal, d);
 }
 
 void signals_close(struct daemon *d)
 {
-	if (d->signal_event)
-		event_free(d->signal_event);
+	poll_forget(&d->signal_event);
 	fd_close(&d->signal_fd);
 }

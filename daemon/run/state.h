@@ -115,13 +115,13 @@ struct conn {
 	uint64_t arrived_us, start_us;
 	int kept; /* our copy of the connection; -1: none, as a rule (H42) */
 	struct capture
-		*capture;      /* owned until the handler exits; NULL: its stderr goes elsewhere */
-	struct event *kill;    /* owned; set once the handler has been told to stop */
-	uint64_t kill_at_ms;   /* then: when its grace is over */
-	struct event *timeout; /* owned */
-	struct watch *watch;   /* owned; of idle_timeout */
-	struct peer *peer;     /* owned; of a sender of datagrams that has a process */
-	struct waiter *waiter; /* borrowed; of a process in mode "wait" */
+		*capture;       /* owned until the handler exits; NULL: its stderr goes elsewhere */
+	struct event *kill;     /* owned; set once the handler has been told to stop */
+	uint64_t kill_at_ms;    /* then: when its grace is over */
+	struct event *timeout;  /* owned */
+	struct watch *watch;    /* owned; of idle_timeout */
+	struct peer *peer;      /* owned; of a sender of datagrams that has a process */
+	struct waiter *waiter;  /* borrowed; of a process in mode "wait" */
 	struct handout *handed; /* owned; what it was handed */
 	struct declaration *declaration; /* owned; of a proxied connection until it is declared */
 	enum reason refused;             /* of one whose declared client was not admitted */

@@ -8,6 +8,7 @@
 #include "daemon/run/handover.h"
 #include "daemon/run/handover_values.h"
 #include "daemon/run/manager.h"
+#include "daemon/run/poll.h"
 #include "daemon/run/reports.h"
 #include "daemon/run/reserve.h"
 
@@ -148,20 +149,11 @@ static void on_timeout(evutil_socket_t fd, short what, void *arg)
 	kill(d->upgrade->pid, SIGKILL);
 }
 
-static void set_timer(struct daemon *d)
-{
-	const struct timeval t = clock_span(ASK_MS);
-
-	d->upgrade->timer = evtimer_new(d->base, on_timeout, d);
-	event_add(d->upgrade->timer, &t);
-}
-
 void upgrade_free(struct daemon *d)
 {
 	if (!d->upgrade)
 		return;
-	if (d->upgrade->timer)
-		event_free(d->upgrade->timer);
+	poll_forget(&d->upgrade->timer);
 	if (d->upgrade->pid)
 		kill(d->upgrade->pid, SIGKILL);
 	fd_close(&d->upgrade->words_fd);
@@ -200,7 +192,7 @@ void upgrade(struct daemon *d)
 		failed(d, why);
 		return;
 	}
-	set_timer(d);
+	poll_after(&d->upgrade->timer, d->base, ASK_MS, on_timeout, d);
 }
 
 /* ---- becoming it */

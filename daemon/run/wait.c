@@ -1,6 +1,5 @@
 #include "daemon/run/wait.h"
 
-#include "daemon/base/clock.h"
 #include "daemon/os/datagram.h"
 #include "daemon/run/admit.h"
 #include "daemon/run/conns.h"
@@ -8,6 +7,7 @@
 #include "daemon/run/handout.h"
 #include "daemon/run/launch.h"
 #include "daemon/run/listener.h"
+#include "daemon/run/poll.h"
 #include "daemon/run/reserve.h"
 #include "daemon/run/room.h"
 #include "daemon/run/wait_idle.h"
@@ -37,20 +37,12 @@ static struct waiter *waiter_of(struct listener *l)
 	return *w;
 }
 
-static void free_timers(struct waiter *w)
-{
-	if (w->pause)
-		event_free(w->pause);
-	if (w->look)
-		event_free(w->look);
-	w->pause = w->look = NULL;
-}
-
 void waiter_free(struct waiter *w)
 {
 	if (!w)
 		return;
-	free_timers(w);
+	poll_forget(&w->pause);
+	poll_forget(&w->look);
 	w->orphan = true;
 	if (!w->live)
 		free(w);
@@ -141,15 +133,10 @@ static void on_pause_over(evutil_socket_t fd, short what, void *arg)
 
 static void pause_it(struct waiter *w, const char *reason)
 {
-	struct timeval t;
-
 	w->pause_ms = w->pause_ms ? w->pause_ms * 2 : PAUSE_FIRST_MS;
 	if (w->pause_ms > PAUSE_LAST_MS)
 		w->pause_ms = PAUSE_LAST_MS;
-	if (!w->pause)
-		w->pause = evtimer_new(w->unit->daemon->base, on_pause_over, w);
-	t = clock_span(w->pause_ms);
-	event_add(w->pause, &t);
+	poll_after(&w->pause, w->unit->daemon->base, w->pause_ms, on_pause_over, w);
 	tell(w, "suspend", reason);
 }
 

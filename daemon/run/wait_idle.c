@@ -4,6 +4,7 @@
 #include "daemon/os/tasks.h"
 #include "daemon/run/activity.h"
 #include "daemon/run/deadline.h"
+#include "daemon/run/poll.h"
 
 #define LOOKS 4 /* in an idle_exit */
 
@@ -20,11 +21,9 @@ static void on_look(evutil_socket_t fd, short what, void *arg);
 
 static void next_look(struct waiter *w)
 {
-	struct timeval t = clock_span(w->unit->service->idle_exit_ms / LOOKS + 1);
+	uint64_t ms = w->unit->service->idle_exit_ms / LOOKS + 1;
 
-	if (!w->look)
-		w->look = evtimer_new(w->unit->daemon->base, on_look, w);
-	event_add(w->look, &t);
+	poll_after(&w->look, w->unit->daemon->base, ms, on_look, w);
 }
 
 /* Streams: the kernel keeps no account of the clients that came and were accepted since, but
