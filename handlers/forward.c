@@ -395,7 +395,8 @@ static bool read_option(struct forward *f, int opt)
 	return false;
 }
 
-int main(int argc, char *argv[])
+/* False: they are none. */
+static bool read_arguments(struct forward *f, int argc, char *argv[])
 {
 	static const struct option options[] = {
 		{ "connections", required_argument, NULL, 'c' },
@@ -405,28 +406,34 @@ int main(int argc, char *argv[])
 		{ "wait", required_argument, NULL, 'w' },
 		{ 0 },
 	};
+	int opt;
+
+	/* "+": the options end at the address. */
+	while ((opt = getopt_long(argc, argv, "+c:g:i:t:w:", options, NULL)) != -1) {
+		if (!read_option(f, opt))
+			return false;
+	}
+	argv += optind;
+	if (argv[0] && argv[1] && strcmp(argv[1], "--") == 0 && argv[2])
+		f->backend.argv = argv + 2;
+	f->passages.on_demand = f->backend.argv;
+	return argv[0] && (!argv[1] || f->backend.argv);
+}
+
+int main(int argc, char *argv[])
+{
 	static struct forward f = { .passages = { .wait_ms = 30000,
 					    .complaint.program = "forward" },
 		.connections = 1000,
 		.backend.grace_ms = 3000 };
 	const char *why;
-	int opt;
 
-	/* "+": the options end at the address. */
-	while ((opt = getopt_long(argc, argv, "+c:g:i:t:w:", options, NULL)) != -1) {
-		if (!read_option(&f, opt))
-			return usage();
-	}
-	argv += optind;
-	if (!argv[0] || (argv[1] && (strcmp(argv[1], "--") != 0 || !argv[2])))
+	if (!read_arguments(&f, argc, argv))
 		return usage();
-	if (target_parse(&f.passages.target, argv[0], &why) < 0) {
-		fprintf(stderr, "forward: %s: %s\n", argv[0], why);
+	if (target_parse(&f.passages.target, argv[optind], &why) < 0) {
+		fprintf(stderr, "forward: %s: %s\n", argv[optind], why);
 		return EXIT_USAGE;
 	}
-	if (argv[1])
-		f.backend.argv = argv + 2;
-	f.passages.on_demand = f.backend.argv;
 	signal(SIGPIPE, SIG_IGN);
 	f.passages.now_ms = f.passages.idle_since_ms = io_now_ms();
 	f.listeners_count = handed_listeners(f.listeners);
