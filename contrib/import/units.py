@@ -89,27 +89,23 @@ class Unit:
         self.report.error(place, f"'{value}' is neither yes nor no")
         return None
 
+    def _read(self, section, key, read, what):
+        """What `read` makes of the text; None without, or, with an error, where it says None."""
+        text, place = self.last(section, key)
+        value = None if text is None else read(text)
+        if text is not None and value is None:
+            self.report.error(place, f"'{text}' is no {what}")
+        return value
+
     def number(self, section, key):
-        value, place = self.last(section, key)
-        if value is None or re.fullmatch("[+-]?[0-9]+", value):
-            return None if value is None else int(value)
-        self.report.error(place, f"'{value}' is no number")
-        return None
+        return self._read(section, key, number_of, "number")
 
     def size(self, section, key):
-        value, place = self.last(section, key)
-        size = None if value is None else bytes_of(value)
-        if value is not None and size is None:
-            self.report.error(place, f"'{value}' is no size")
-        return size
+        return self._read(section, key, bytes_of, "size")
 
     def span(self, section, key):
         """Milliseconds; infinity is a float."""
-        value, place = self.last(section, key)
-        span = None if value is None else span_of(value)
-        if value is not None and span is None:
-            self.report.error(place, f"'{value}' is no span of time")
-        return span
+        return self._read(section, key, span_of, "span of time")
 
     def unasked(self):
         """The rows of settings that nobody asked for."""
@@ -149,6 +145,11 @@ def dropins(path):
 
 
 # ---------------------------------------------------------------- values
+
+def number_of(text):
+    """A whole number; None if it is none."""
+    return int(text) if re.fullmatch("[+-]?[0-9]+", text) else None
+
 
 def span_of(text):
     """A span of time in milliseconds; None if it is none."""

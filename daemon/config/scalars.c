@@ -67,9 +67,27 @@ static const char *text_or_number(const json_t *v, char number[32])
 	return number;
 }
 
-bool read_duration(struct reader *r, const struct key *k, struct value v, void *field)
+/* Into the field, if it was understood (`wrong` is NULL) and is in the range of the key. */
+static bool keep_amount(struct reader *r, const struct key *k, struct value v, const char *text,
+	const char *wrong, uint64_t n, char *(*format)(uint64_t n, char *text), void *field)
 {
 	char least[QUANTITY_TEXT_MAX], most[QUANTITY_TEXT_MAX];
+
+	if (wrong) {
+		value_complain(r, k, v, "'%s' %s", text, wrong);
+		return false;
+	}
+	if (n < (uint64_t)k->min || n > (uint64_t)k->max) {
+		value_complain(r, k, v, "%s is outside %s..%s", text,
+			format((uint64_t)k->min, least), format((uint64_t)k->max, most));
+		return false;
+	}
+	*(uint64_t *)field = n;
+	return true;
+}
+
+bool read_duration(struct reader *r, const struct key *k, struct value v, void *field)
+{
 	char number[32];
 	const char *text = text_or_number(v.json, number), *wrong;
 	uint64_t ms = 0;
@@ -80,23 +98,12 @@ bool read_duration(struct reader *r, const struct key *k, struct value v, void *
 	}
 	wrong = text == number ? quantity_seconds(json_number_value(v.json), &ms)
 			       : quantity_duration(text, &ms);
-	if (wrong) {
-		value_complain(r, k, v, "'%s' %s", text, wrong);
-		return false;
-	}
-	if (ms < (uint64_t)k->min || ms > (uint64_t)k->max) {
-		value_complain(r, k, v, "%s is outside %s..%s", text,
-			quantity_duration_text((uint64_t)k->min, least),
-			quantity_duration_text((uint64_t)k->max, most));
-		return false;
-	}
-	*(uint64_t *)field = ms;
-	return true;
+	return keep_amount(r, k, v, text, wrong, ms, quantity_duration_text, field);
 }
 
 bool read_size(struct reader *r, const struct key *k, struct value v, void *field)
 {
-	char least[QUANTITY_TEXT_MAX], most[QUANTITY_TEXT_MAX], number[32];
+	char number[32];
 	const char *text = text_or_number(v.json, number), *wrong;
 	uint64_t bytes = 0;
 
@@ -105,18 +112,7 @@ bool read_size(struct reader *r, const struct key *k, struct value v, void *fiel
 		return false;
 	}
 	wrong = quantity_size(text, &bytes);
-	if (wrong) {
-		value_complain(r, k, v, "'%s' %s", text, wrong);
-		return false;
-	}
-	if (bytes < (uint64_t)k->min || bytes > (uint64_t)k->max) {
-		value_complain(r, k, v, "%s is outside %s..%s", text,
-			quantity_size_text((uint64_t)k->min, least),
-			quantity_size_text((uint64_t)k->max, most));
-		return false;
-	}
-	*(uint64_t *)field = bytes;
-	return true;
+	return keep_amount(r, k, v, text, wrong, bytes, quantity_size_text, field);
 }
 
 bool read_rate(struct reader *r, const struct key *k, struct value v, void *field)

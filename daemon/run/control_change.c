@@ -52,24 +52,24 @@ static void do_pause(const struct request *r)
 	request_done(r);
 }
 
-static void do_resume(const struct request *r)
+static void change_listed(const struct request *r, void (*change)(struct unit *u))
 {
 	struct unit *u = request_want_listed(r);
 
 	if (!u)
 		return;
-	unit_resume(u);
+	change(u);
 	request_done(r);
+}
+
+static void do_resume(const struct request *r)
+{
+	change_listed(r, unit_resume);
 }
 
 static void do_disable(const struct request *r)
 {
-	struct unit *u = request_want_listed(r);
-
-	if (!u)
-		return;
-	unit_close(u);
-	request_done(r);
+	change_listed(r, unit_close);
 }
 
 static void do_enable(const struct request *r)
