@@ -457,6 +457,16 @@ class Superd:
     def kill(self, number):
         os.kill(self.pid, number)
 
+    @contextlib.contextmanager
+    def draining(self):
+        """It stops, and waits for one client's handler, which is that of a service "a"."""
+        with self.connect("a") as c:
+            c.send(b"x")
+            assert c.read(1) == b"x"
+            self.kill(signal.SIGTERM)
+            self.wait_for("stop", phase="drain")
+            yield c
+
     def wait(self, timeout=2 * PATIENCE):
         try:
             self.status = self.process.wait(timeout)
@@ -600,3 +610,16 @@ def new_folder():
     folder = pathlib.Path(tempfile.mkdtemp(prefix="superd-e2e-"))
     folder.chmod(0o755)
     return folder
+
+
+def ending_handlers(superd):
+    """A fixture `superd` once more, which at the end tells those handlers that still live."""
+    started = []
+
+    def start(config, **options):
+        started.append(superd(config, **options))
+        return started[-1]
+
+    yield start
+    for d in started:
+        d.end_handlers()

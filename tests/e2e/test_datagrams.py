@@ -13,7 +13,8 @@ import time
 
 import pytest
 
-from superdlib import ASAN, HANDLERS, PATIENCE, connect, cpu_seconds, needs_root, port_of, script
+from superdlib import (ASAN, HANDLERS, PATIENCE, connect, cpu_seconds, ending_handlers, needs_root,
+                       port_of, script)
 
 UDP = "udp:127.0.0.1:0"
 
@@ -22,15 +23,7 @@ UDP = "udp:127.0.0.1:0"
 def superd(superd):
     """Nobody says goodbye by UDP: at the end those that still live are told, by superd's fixture
     all else is checked."""
-    started = []
-
-    def start(config, **options):
-        started.append(superd(config, **options))
-        return started[-1]
-
-    yield start
-    for d in started:
-        d.end_handlers()
+    yield from ending_handlers(superd)
 
 
 def perl(text, listen=UDP, **keys):

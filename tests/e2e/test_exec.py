@@ -88,13 +88,22 @@ def test_h18_a_program_that_the_user_may_not_run(superd, folder):
     assert d.wait_for("close")["exit"] == 126
 
 
-@needs_root
-def test_h18_inside_a_chroot(superd, folder):
+@pytest.fixture
+def jail(folder):
     jail = folder / "jail"
     jail.mkdir()
     shutil.copy(handler("echo"), jail / "echo")
-    d = superd({"services": {
-        "p": {"listen": "127.0.0.1:0", "exec": "/echo", "chroot": str(jail), "user": "nobody"}}})
+    return jail
+
+
+def jailed(jail):
+    return {"services": {
+        "p": {"listen": "127.0.0.1:0", "exec": "/echo", "chroot": str(jail), "user": "nobody"}}}
+
+
+@needs_root
+def test_h18_inside_a_chroot(superd, jail):
+    d = superd(jailed(jail))
     d.answers("p")
     (jail / "echo").unlink()
     assert d.ask("p") == b""
@@ -103,12 +112,8 @@ def test_h18_inside_a_chroot(superd, folder):
 
 
 @needs_root
-def test_a_chroot_that_is_gone(superd, folder):
-    jail = folder / "jail"
-    jail.mkdir()
-    shutil.copy(handler("echo"), jail / "echo")
-    d = superd({"services": {
-        "p": {"listen": "127.0.0.1:0", "exec": "/echo", "chroot": str(jail), "user": "nobody"}}})
+def test_a_chroot_that_is_gone(superd, jail):
+    d = superd(jailed(jail))
     shutil.rmtree(jail)
     assert d.ask("p") == b""
     assert d.wait_for("exec-failed")["call"] == "chroot"

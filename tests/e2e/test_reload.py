@@ -242,11 +242,7 @@ def superd_path():
 
 def test_while_it_stops_nothing_is_reloaded(superd):
     d = superd({"stop_timeout": "1h", "services": {"a": echo()}})
-    with d.connect() as c:
-        c.send(b"x")
-        assert c.read(1) == b"x"
-        d.kill(signal.SIGTERM)
-        d.wait_for("stop", phase="drain")
+    with d.draining():
         assert "stopping" in d.reload(event="reload-failed")["what"]
 
 

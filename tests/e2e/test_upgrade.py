@@ -297,11 +297,7 @@ def test_h50_a_configuration_that_is_wrong_leaves_the_old_one_serving(superd):
 
 def test_while_it_stops_it_is_not_upgraded(superd):
     d = superd({"stop_timeout": "1h", "services": {"a": echo()}})
-    with d.connect() as c:
-        c.send(b"x")
-        assert c.read(1) == b"x"
-        d.kill(signal.SIGTERM)
-        d.wait_for("stop", phase="drain")
+    with d.draining():
         assert "stopping" in d.upgrade("upgrade-failed")["what"]
 
 

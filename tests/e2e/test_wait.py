@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from superdlib import SUPERD, connect, cpu_seconds, descendants, needs_root, script, shell
+from superdlib import (SUPERD, connect, cpu_seconds, descendants, ending_handlers, needs_root, script,
+                       shell)
 from test_reload import free_port
 
 # Accepts on the first of LISTEN_FDS, as programs do that know sd_listen_fds(3), on all of them,
@@ -52,15 +53,7 @@ def server(folder):
 @pytest.fixture
 def superd(superd):
     """A server lives on when its clients have gone; at the end it is told."""
-    started = []
-
-    def start(config, **options):
-        started.append(superd(config, **options))
-        return started[-1]
-
-    yield start
-    for d in started:
-        d.end_handlers()
+    yield from ending_handlers(superd)
 
 
 def who(d, address=None):
