@@ -6,11 +6,10 @@ import json
 import pathlib
 import shutil
 import signal
-import socket
 import subprocess
 import urllib.request
 
-from superdlib import PATIENCE, eventually
+from superdlib import PATIENCE, eventually, free_port
 
 MISSING = [p for p in ("chromium", "chromedriver") if not shutil.which(p)]
 ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -18,12 +17,6 @@ ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "-
              "--disable-default-apps", "--disable-extensions", "--disable-dev-shm-usage",
              # nothing but this machine can be reached, whatever a page asks for
              "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1", "--proxy-server=direct://"]
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class Browser:

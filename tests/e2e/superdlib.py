@@ -14,6 +14,7 @@ import json
 import os
 import pathlib
 import pwd
+import random
 import resource
 import shutil
 import signal
@@ -610,6 +611,24 @@ def new_folder():
     folder = pathlib.Path(tempfile.mkdtemp(prefix="superd-e2e-"))
     folder.chmod(0o755)
     return folder
+
+
+def free_port():
+    """One that the kernel gives to nobody meanwhile: not of those it chooses from."""
+    while True:
+        with contextlib.suppress(OSError), socket.socket() as s:
+            s.bind(("127.0.0.1", random.randrange(20000, 32000)))
+            return s.getsockname()[1]
+
+
+def rss_kb(pid):
+    with open(f"/proc/{pid}/status") as f:
+        return int(next(line for line in f if line.startswith("VmRSS")).split()[1])
+
+
+def needs(*programs):
+    missing = [p for p in programs if not (shutil.which(p) or shutil.which(f"/usr/sbin/{p}"))]
+    return pytest.mark.skipif(bool(missing), reason=f"not installed: {missing}; make deps")
 
 
 def ending_handlers(superd):

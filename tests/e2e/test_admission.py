@@ -8,7 +8,8 @@ import threading
 import time
 
 
-from superdlib import HANDLERS, SOON, TOP, echo, eventually, needs_root, parse_address, scaled, shell
+from superdlib import (HANDLERS, SOON, TOP, echo, eventually, needs_root, parse_address, rss_kb,
+                       scaled, shell)
 
 
 def refused(daemon, service, source=None, data=b""):
@@ -30,11 +31,6 @@ def served(daemon, service, source=None):
             return c.read(2, SOON) == b"x\n"
         except (OSError, AssertionError):
             return False
-
-
-def rss_kb(pid):
-    with open(f"/proc/{pid}/status") as f:
-        return int(next(line for line in f if line.startswith("VmRSS")).split()[1])
 
 
 # ---------------------------------------------------------------- access lists

@@ -9,8 +9,8 @@ import time
 
 import pytest
 
-from superdlib import (ASAN, PATIENCE, account, children, descendants, echo, eventually, handler,
-                       needs_root, port_of, processes, scaled, shell)
+from superdlib import (PATIENCE, children, descendants, echo, eventually, handler, needs_root,
+                       port_of, scaled, shell)
 
 # The attacked user: nobody else's processes are to be hit.
 VICTIM = str(20000 + os.getpid() % 30000)

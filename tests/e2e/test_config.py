@@ -3,7 +3,6 @@
 The data is copied, and @USER@ becomes who runs the tests, so that root and others see the same.
 `UPDATE_DATA=1 pytest tests/e2e/test_config.py` writes the expected texts anew; read the diff.
 """
-import getpass
 import json
 import os
 import pathlib

@@ -2,16 +2,13 @@
 
 import json
 import os
-import signal
 import socket
 import stat
 import subprocess
-import time
 
 import pytest
 
-from superdlib import (PATIENCE, account, connect, echo, eventually, needs_root, port_of, scaled,
-                       shell)
+from superdlib import PATIENCE, account, connect, echo, eventually, needs_root, scaled, shell
 
 
 class Control:

@@ -13,8 +13,8 @@ import time
 
 import pytest
 
-from superdlib import (ASAN, HANDLERS, PATIENCE, connect, cpu_seconds, ending_handlers, needs_root,
-                       port_of, script)
+from superdlib import (ASAN, HANDLERS, PATIENCE, connect, cpu_seconds, ending_handlers, needs,
+                       needs_root, port_of, script)
 
 UDP = "udp:127.0.0.1:0"
 
@@ -215,11 +215,6 @@ def test_idle_exit_ends_it_when_nothing_comes(superd):
     d.wait_for("timeout", reason="idle_exit")
     d.wait_for("close")
     assert ask(s) != first
-
-
-def needs(*programs):
-    missing = [p for p in programs if not (shutil.which(p) or shutil.which(f"/usr/sbin/{p}"))]
-    return pytest.mark.skipif(bool(missing), reason=f"not installed: {missing}; make deps")
 
 
 @needs("in.tftpd", "tftp")

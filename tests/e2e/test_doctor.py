@@ -5,9 +5,8 @@ import os
 import socket
 import subprocess
 
-import pytest
 
-from superdlib import PATIENCE, ROOT, SUPERD, account, echo, needs_root, script
+from superdlib import PATIENCE, ROOT, SUPERD, echo, free_port, needs_root, script
 
 
 def examine(folder, config, *args):
@@ -25,12 +24,6 @@ def examine(folder, config, *args):
 def account_name():
     import pwd
     return pwd.getpwuid(os.geteuid()).pw_name
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def test_a_configuration_that_is_well(folder):

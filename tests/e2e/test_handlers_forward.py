@@ -17,7 +17,7 @@ import time
 import pytest
 
 from handlerlib import PATIENCE, Session, command
-from superdlib import HANDLERS, eventually, processes
+from superdlib import HANDLERS, eventually, free_port, processes
 
 # Tells that it was started, waits, then serves as many as come: gives back what it gets, in upper
 # case, a chunk at a time.
@@ -42,14 +42,6 @@ def serve(c):
 while True:
     threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
 """
-
-
-def free_port():
-    """One that the kernel gives to nobody meanwhile: not of those it chooses from."""
-    while True:
-        with contextlib.suppress(OSError), socket.socket() as s:
-            s.bind(("127.0.0.1", random.randrange(20000, 32000)))
-            return s.getsockname()[1]
 
 
 @contextlib.contextmanager

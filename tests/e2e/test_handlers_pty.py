@@ -1,7 +1,6 @@
 """pty: a program on a terminal of its own, and the client at the other end."""
 
 import hashlib
-import os
 import random
 import signal
 import socket

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import resource
 import signal
 import socket
 import subprocess
@@ -11,8 +10,7 @@ import time
 
 import pytest
 
-from superdlib import (ASAN, PATIENCE, account, connect, echo, eventually, handler, needs_root,
-                       parse_address, script, shell)
+from superdlib import ASAN, PATIENCE, echo, eventually, needs_root, script, shell
 
 
 # ---------------------------------------------------------------- a handler's stderr

@@ -1,11 +1,10 @@
 """Scale to zero for servers that know nothing of it: superd hands the socket to forward, and
 forward starts the server for the first client and stops it when nobody is there."""
 
-import socket
 import sys
 import threading
 
-from superdlib import HANDLERS, PATIENCE, eventually, processes, script
+from superdlib import HANDLERS, PATIENCE, eventually, free_port, processes, script
 
 SERVER = f"""#!{sys.executable}
 import os, socket, sys
@@ -22,12 +21,6 @@ while True:
         os._exit(0)
     c.close()
 """
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def start(superd, folder, idle):

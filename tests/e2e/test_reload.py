@@ -2,7 +2,6 @@
 nothing at all."""
 
 import os
-import pathlib
 import signal
 import socket
 import stat
@@ -12,7 +11,8 @@ import time
 
 import pytest
 
-from superdlib import PATIENCE, connect, echo, eventually, needs_root, port_of, scaled, script, shell
+from superdlib import (PATIENCE, SUPERD, connect, echo, eventually, free_port, needs_root, port_of,
+                       scaled, script, shell)
 
 
 def sockets(pid):
@@ -26,12 +26,6 @@ def sockets(pid):
         if target.startswith("socket:"):
             found.add(target)
     return found
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def test_a_service_is_added_changed_and_removed(superd):
@@ -227,17 +221,12 @@ def test_h47_a_log_that_cannot_be_opened_changes_nothing(superd):
 
 
 def test_a_one_liner_has_nothing_to_read_again(superd):
-    d = superd(None, command=[str(superd_path()), "-l", "127.0.0.1:0"],
+    d = superd(None, command=[str(SUPERD), "-l", "127.0.0.1:0"],
                args=("-v", "-o", "user=root", "--", "cat") if os.geteuid() == 0 else ("-v", "--", "cat"),
                log="text")
     d.kill(signal.SIGHUP)
     eventually(lambda: "reload-failed" in d.stderr(), "it says so")
     assert d.ask(data=b"x") == b"x"
-
-
-def superd_path():
-    from superdlib import SUPERD
-    return SUPERD
 
 
 def test_while_it_stops_nothing_is_reloaded(superd):
@@ -357,7 +346,7 @@ def test_relative_names_mean_what_they_meant(superd, folder):
     script(folder, "bin/tell", "#!/bin/sh\necho $V\n")
     service = {"listen": "127.0.0.1:0", "exec": "./bin/tell"}
     d = superd({"services": {"a": {**service, "env": {"V": "1"}}}}, cwd=folder,
-               command=[str(superd_path()), "-c", "superd.json"])
+               command=[str(SUPERD), "-c", "superd.json"])
     assert d.ask("a") == b"1\n"
     d.reload({"services": {"a": {**service, "env": {"V": "2"}}}})
     assert d.ask("a") == b"2\n"

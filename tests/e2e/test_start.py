@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from superdlib import (ASAN, PATIENCE, ROOT, SUPERD, echo, handler, needs_root, port_of, shell)
+from superdlib import ASAN, PATIENCE, ROOT, SUPERD, echo, handler, needs_root
 
 
 def libraries():

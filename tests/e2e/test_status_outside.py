@@ -11,8 +11,8 @@ import urllib.request
 
 import pytest
 
-from browserlib import MISSING, Browser, free_port
-from superdlib import PATIENCE, TOP, echo, eventually, shell
+from browserlib import MISSING, Browser
+from superdlib import PATIENCE, TOP, echo, eventually, free_port, shell
 from test_handlers_status import HOSTILE, hostile, status, watched  # noqa: F401 (fixtures)
 
 COMPLETE = os.environ.get("STATUS") == "complete"  # nothing may be missing

@@ -8,7 +8,7 @@ its figures.
 import os
 import subprocess
 
-from superdlib import ASAN, HANDLERS, descriptors, echo, port_of, shell
+from superdlib import ASAN, HANDLERS, descriptors, echo, port_of, rss_kb, shell
 
 SECONDS = min(600, float(os.environ.get("STORM_SECONDS", 15)))
 REASONS = ("ban", "trap", "deny", "proxy", "max_connections", "max_per_source", "rate_per_source", "rate",
@@ -102,11 +102,6 @@ def storm():
         good(lambda i: header("198.51.100.1") + b"I say so\n", must=None, source=OFFENDER, sources=3))
     assert len(services) == 50
     return {"handler_path": [str(HANDLERS)], "services": services}, crowd
-
-
-def rss_kb(pid):
-    with open(f"/proc/{pid}/status") as f:
-        return int(next(line for line in f if line.startswith("VmRSS")).split()[1])
 
 
 def settled(d):

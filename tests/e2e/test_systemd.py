@@ -1,13 +1,12 @@
 """superd under a real systemd: the unit that is shipped, as `make install` installs it."""
 
 import shutil
-import socket
 import subprocess
 import time
 
 import pytest
 
-from superdlib import BUILD, PATIENCE, TOP, connect, echo, eventually, shell
+from superdlib import BUILD, PATIENCE, TOP, connect, echo, eventually, free_port, shell
 from systemdlib import SHIPPED, install_unit, missing, systemd, version  # noqa: F401 (a fixture)
 
 SYS_MODULE, SYS_ADMIN, SYS_TIME, SYSLOG = (1 << n for n in (16, 21, 25, 34))
@@ -223,12 +222,6 @@ def socket_unit(port, name="www"):
     assert "ListenStream=80\n" in text and "FileDescriptorName=www\n" in text
     return text.replace("ListenStream=80", f"ListenStream=127.0.0.1:{port}") \
         .replace("FileDescriptorName=www", f"FileDescriptorName={name}")
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def test_a_socket_of_systemd_starts_superd_and_stays_open_while_it_restarts(systemd):

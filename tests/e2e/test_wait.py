@@ -1,15 +1,13 @@
 """Mode "wait" for streams: a program is handed the listening sockets and accepts itself."""
 
 import os
-import shutil
 import subprocess
 import time
 
 import pytest
 
-from superdlib import (SUPERD, connect, cpu_seconds, descendants, ending_handlers, needs_root, script,
-                       shell)
-from test_reload import free_port
+from superdlib import (SUPERD, connect, cpu_seconds, descendants, ending_handlers, free_port, needs,
+                       needs_root, script, shell)
 
 # Accepts on the first of LISTEN_FDS, as programs do that know sd_listen_fds(3), on all of them,
 # and answers with its pid and the number of the descriptor.
@@ -347,11 +345,6 @@ def test_a_oneliner(superd, server, folder):
     with connect(d.addr[service]) as c:
         assert c.read_line().split()[1] == "3"
     d.checked_fds = False
-
-
-def needs(*programs):
-    missing = [p for p in programs if not (shutil.which(p) or shutil.which(f"/usr/sbin/{p}"))]
-    return pytest.mark.skipif(bool(missing), reason=f"not installed: {missing}; make deps")
 
 
 @needs("fcgiwrap", "cgi-fcgi")
