@@ -1,10 +1,12 @@
-/* The log: one line per fact, stable verbs, key=value or JSON, escaped in one place (H52).
+/* The log: one line per fact, stable verbs, key=value or JSON (line.h).
  *
  * A line is built on the stack, then queued; log_flush() writes what the sink takes without
  * waiting.  A slow or stuck sink never stalls the caller: what does not fit the queue is
  * dropped, counted, and the count is told (H24).  The sink is the only global of superd. */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
+
+#include "daemon/base/line.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -17,7 +19,6 @@ enum log_level {
 	LOG_TOUR,   /* -vv: every system call of a connection's life */
 };
 
-enum log_format { LOG_TEXT, LOG_JSON };
 enum log_target { LOG_STDERR, LOG_FILE, LOG_SYSLOG, LOG_JOURNAL };
 
 struct log_options {
@@ -57,18 +58,11 @@ struct log_tap {
 /* One at a time; one whose `take` is NULL ends it. */
 void log_set_tap(const struct log_tap *t);
 
-struct log_text {
-	size_t len;
-	bool on;
-	enum log_format format;
-	char text[4096];
-};
-
 /* A line under construction.  log_begin, any number of fields, log_end. */
 struct log_line {
 	bool wanted; /* by the log or by the tap */
 	enum log_level level;
-	struct log_text written, tapped;
+	struct line written, tapped;
 };
 
 void log_begin(struct log_line *l, enum log_level level, const char *verb);
