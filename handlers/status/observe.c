@@ -8,34 +8,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "handlers/common/io.h"
+#include "handlers/status/question.h"
 
 enum {
 	ANSWER_MAX = 16 << 20, /* what superd keeps for a client that does not read */
 	ASKED_MAX = 64,        /* different questions at a time */
 };
-
-struct waiter {
-	STAILQ_ENTRY(waiter) next;
-	observe_fn *done;
-	void *arg;
-};
-
-struct question {
-	TAILQ_ENTRY(question) next;
-	char *line;              /* owned */
-	struct evbuffer *answer; /* owned */
-	size_t events;           /* that have come as part of the answer */
-	uint64_t answered_ms;
-	STAILQ_HEAD(, waiter) waiters;
-};
-
-TAILQ_HEAD(questions, question);
 
 struct observe {
 	struct event_base *base;
@@ -49,75 +32,6 @@ struct observe {
 	bool in_events; /* of the first question */
 	bool told;      /* the log knows that superd does not answer */
 };
-
-/* ---------------------------------------------------------------- questions */
-
-static struct question *find(struct questions *list, const char *line)
-{
-	struct question *q;
-
-	TAILQ_FOREACH (q, list, next)
-		if (strcmp(q->line, line) == 0)
-			return q;
-	return NULL;
-}
-
-static void question_free(struct question *q)
-{
-	struct waiter *w;
-
-	while ((w = STAILQ_FIRST(&q->waiters))) {
-		STAILQ_REMOVE_HEAD(&q->waiters, next);
-		free(w);
-	}
-	if (q->answer)
-		evbuffer_free(q->answer);
-	free(q->line);
-	free(q);
-}
-
-static struct question *question_new(const char *line)
-{
-	struct question *q = calloc(1, sizeof(*q));
-
-	if (!q)
-		return NULL;
-	STAILQ_INIT(&q->waiters);
-	q->line = strdup(line);
-	q->answer = evbuffer_new();
-	if (q->line && q->answer)
-		return q;
-	question_free(q);
-	return NULL;
-}
-
-/* Answers everybody who waits for it; without an answer it says why. */
-static void tell(struct question *q, const char *why)
-{
-	const char *text = why ? NULL : (const char *)evbuffer_pullup(q->answer, -1);
-	struct waiter *w;
-
-	while ((w = STAILQ_FIRST(&q->waiters))) {
-		STAILQ_REMOVE_HEAD(&q->waiters, next);
-		w->done(w->arg, text, evbuffer_get_length(q->answer),
-			text || why ? why : strerror(ENOMEM));
-		free(w);
-	}
-}
-
-static void forget_old(struct observe *o)
-{
-	uint64_t now_ms = io_now_ms();
-	struct question *q, *after;
-
-	for (q = TAILQ_FIRST(&o->known); q; q = after) {
-		after = TAILQ_NEXT(q, next);
-		if (now_ms - q->answered_ms < OBSERVE_FRESH_MS)
-			continue;
-		TAILQ_REMOVE(&o->known, q, next);
-		question_free(q);
-	}
-}
 
 /* ---------------------------------------------------------------- the connection */
 
@@ -155,7 +69,7 @@ static void fail(struct observe *o, const char *why)
 	arm(o);
 	while ((q = TAILQ_FIRST(&failed))) {
 		TAILQ_REMOVE(&failed, q, next);
-		tell(q, why);
+		question_tell(q, why);
 		question_free(q);
 	}
 }
@@ -175,7 +89,7 @@ static void answered(struct observe *o)
 	arm(o);
 	q->answered_ms = io_now_ms();
 	TAILQ_INSERT_TAIL(&o->known, q, next);
-	tell(q, NULL);
+	question_tell(q, NULL);
 }
 
 static bool is_log(const struct question *q)
@@ -335,24 +249,20 @@ static struct question *new_question(struct observe *o, const char *line)
 
 void observe_ask(struct observe *o, const char *line, observe_fn *done, void *arg)
 {
-	struct waiter *w = calloc(1, sizeof(*w));
 	struct question *q;
 
-	forget_old(o);
-	q = find(&o->known, line);
+	questions_forget(&o->known, io_now_ms() - OBSERVE_FRESH_MS);
+	q = question_find(&o->known, line);
 	if (!q)
-		q = find(&o->asked, line);
+		q = question_find(&o->asked, line);
 	if (!q)
 		q = new_question(o, line);
-	if (!w || !q) {
-		free(w);
+	if (!q || !question_wait(q, done, arg)) {
 		done(arg, NULL, 0, "too much is being asked");
 		return;
 	}
-	*w = (struct waiter){ .done = done, .arg = arg };
-	STAILQ_INSERT_TAIL(&q->waiters, w, next);
 	if (q->answered_ms)
-		tell(q, NULL);
+		question_tell(q, NULL);
 	else if (!o->io && !reconnect(o))
 		fail(o, strerror(errno));
 }
