@@ -1,30 +1,21 @@
 """xinetd.conf and xinetd.d.
 
-An entry is read as it stands, attribute by attribute with its place; when all files are read, each
-service is joined with the defaults and converted.  One method a group of attributes; what no method
-takes is in NO_EQUAL with the reason, and every attribute is in one of the tables.
+When all files are read (xinetd_files.py), each service is joined with the defaults and converted.
+One method a group of attributes; what no method takes is in NO_EQUAL with the reason, and every
+attribute is in one of the tables.
 """
 
-import ipaddress
 import os
 import re
 
 from common import (ANY, INTERNAL, MEETS_NONE, MOST, OCTAL, SWITCHED_OFF, V4, V6, Mux, Place,
-                    add_mux_argument, addresses_of, at_most, groups_of, listen_addresses, one_or_all,
-                    port_of, read_lines, set_env, set_pass_env, set_program, without_tcpd)
+                    add_mux_argument, at_most, groups_of, listen_addresses, one_or_all, port_of,
+                    set_env, set_pass_env, set_program, without_tcpd)
+from xinetd_access import rules_of
+from xinetd_files import IN_DEFAULTS, Files
 
 HELP = "xinetd.conf, files of xinetd.d, or that folder"
 
-# Attributes that may be given more than once and know += and -=.
-LISTS = ("log_on_success", "log_on_failure", "only_from", "no_access", "env", "passenv", "access_times",
-         "disabled", "enabled")
-SINGLE = """id type flags disable socket_type protocol wait user group instances nice server server_args
-libwrap log_type rpc_version rpc_number port redirect bind interface banner banner_success banner_fail
-per_source cps max_load groups mdns umask rlimit_as rlimit_files rlimit_cpu rlimit_data rlimit_rss
-rlimit_stack deny_time v6only""".split()
-IN_DEFAULTS = """log_type bind interface per_source umask log_on_success log_on_failure only_from
-no_access passenv instances disabled enabled banner banner_success banner_fail groups cps max_load
-v6only access_times""".split()
 NO_EQUAL = {
     "access_times": "superd has no times of day: the service is there all day; cron(8) could reload",
     "max_load": "superd does not look at the load; see max_connections and rlimits",
@@ -59,122 +50,6 @@ def convert(options, config, report):
     mux.finish()
     config.hoist("groups", "umask", "allow", "deny", "max_connections", "on_limit", "max_per_source",
                  "rate")
-
-
-# ---------------------------------------------------------------- files
-
-class Entry:
-    """What stands between two braces: attribute -> [(operator, values, place)]."""
-
-    def __init__(self, place, name):
-        self.place, self.name, self.attributes = place, name, {}
-
-    def first(self, attribute):
-        """(values, place) of an attribute that is given once; (None, None) without."""
-        given = self.attributes.get(attribute)
-        return given[0][1:] if given else (None, None)
-
-
-class Files:
-    """Reads the files that include each other: the services, and the defaults of all."""
-
-    def __init__(self, report):
-        self.report = report
-        self.defaults = Entry(Place("defaults"), "defaults")
-        self.services = []
-        self.reading = []
-        self.seen_defaults = False
-
-    def read(self, path, place=None):
-        if os.path.isdir(path):
-            self.read_folder(path)
-            return
-        real = os.path.realpath(path)
-        if real in self.reading:
-            self.report.error(place or Place(path), f"{path} includes itself")
-            return
-        lines = read_lines(path, self.report, place)
-        if lines is None:
-            return
-        self.reading.append(real)
-        rows = [(Place(path, n), line.split()) for n, line in enumerate(lines, 1)
-                if line.strip() and not line.lstrip().startswith("#")]
-        while rows:
-            self.entry(path, rows)
-        self.reading.pop()
-
-    def read_folder(self, path):
-        """All files but those with a dot in their name or a tilde at its end, as xinetd does."""
-        for name in sorted(os.listdir(path)):
-            if "." not in name and not name.endswith("~"):
-                self.read(os.path.join(path, name))
-
-    def entry(self, path, rows):
-        """Takes the next entry, or include, off the rows."""
-        place, words = rows.pop(0)
-        if words[0] in ("include", "includedir") and len(words) == 2:
-            target = os.path.join(os.path.dirname(path), words[1])
-            if words[0] == "include":
-                self.read(target, place)
-            elif os.path.isdir(target):
-                self.read_folder(target)
-            else:
-                self.report.error(place, f"{words[1]} is no folder")
-            return
-        brace = words[-1] == "{"
-        words = words[:-1] if brace else words
-        entry = None
-        if len(words) == 2 and words[0] == "service":
-            entry = Entry(place._replace(service=words[1]), words[1])
-            self.services.append(entry)
-        elif words == ["defaults"]:
-            entry = self.defaults
-            entry.place = place
-            if self.seen_defaults:
-                self.report.error(place, "there are defaults already; these are not used")
-                entry = Entry(place, "defaults")
-            self.seen_defaults = True
-        else:
-            self.report.error(place, f"'{' '.join(words)}' is neither service NAME nor defaults, include "
-                              "or includedir")
-        if not brace:
-            if not rows or rows[0][1] != ["{"]:
-                if entry:
-                    self.report.error(entry.place, "'{' is missing in the next line")
-                    if entry in self.services:
-                        self.services.remove(entry)
-                return
-            rows.pop(0)
-        self.body(entry or Entry(place, ""), rows)
-
-    def body(self, entry, rows):
-        while rows:
-            place, words = rows.pop(0)
-            if words == ["}"]:
-                return
-            match = re.fullmatch(r"([A-Za-z0-9_]+)\s*([+-]?=)\s*(.*)", " ".join(words))
-            place = place._replace(service=entry.place.service)
-            if not match:
-                self.report.error(place, f"'{' '.join(words)}' is no ATTRIBUTE = VALUE")
-                continue
-            self.attribute(entry, match[1], match[2], match[3].split(), place.at(match[1]))
-        self.report.error(entry.place, "'}' is missing at its end")
-
-    def attribute(self, entry, name, operator, values, place):
-        known = IN_DEFAULTS if entry is self.defaults else [*SINGLE, *LISTS[:-2]]
-        if name == "interface":
-            name = "bind"
-        if name not in known:
-            self.report.error(place, "is unknown" if name not in (*SINGLE, *LISTS) else
-                              "is not for this kind of entry")
-        elif name not in LISTS and operator != "=":
-            self.report.error(place, f"{operator} is not for this attribute")
-        elif name not in LISTS and name in entry.attributes:
-            self.report.error(place, "is given twice")
-        elif not values and name not in (*LISTS, "server_args"):
-            self.report.error(place, "has no value")
-        else:
-            entry.attributes.setdefault(name, []).append((operator, values, place))
 
 
 # ---------------------------------------------------------------- for all services
@@ -594,7 +469,7 @@ class Service:
             return
         self.reject_message(kind)
         allow, given, place = self.joined("only_from")
-        rules = [rule for text in allow for rule in self.rules(text, place)]
+        rules = [rule for text in allow for rule in rules_of(text, place, self.report)]
         if rules:
             self.out["allow"] = one_or_all(rules)
         elif given:
@@ -603,7 +478,7 @@ class Service:
             self.out["deny"] = "all"
             return
         deny, _, place = self.joined("no_access")
-        rules = [rule for text in deny for rule in self.rules(text, place)]
+        rules = [rule for text in deny for rule in rules_of(text, place, self.report)]
         if rules:
             self.out["deny"] = one_or_all(rules)
 
@@ -621,66 +496,3 @@ class Service:
         for name in ("banner", "banner_fail"):
             if self.get(name)[0]:
                 self.report.warning(self.of(self.get(name)[1]), f"{MEETS_NONE}; left out")
-
-    def rules(self, text, place):
-        """One address of xinetd's -> prefixes."""
-        match = re.fullmatch(r"((?:[0-9]+\.){0,3})\{([0-9,]+)\}", text)
-        if match:
-            rules = [self.ipv4(match[1] + last, place, exact=True) for last in match[2].split(",") if last]
-            return [rule for rule in rules if rule]
-        if re.fullmatch(r"[0-9.]+", text):
-            rule = self.ipv4(text, place)
-            return [rule] if rule else []
-        if re.fullmatch(r"[0-9.]+/[0-9.]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(/[0-9]+)?", text):
-            try:
-                return [plain(ipaddress.ip_network(text, strict=False))]
-            except ValueError:
-                self.report.error(place, f"'{text}' is no address")
-                return []
-        if text == "localhost":
-            return ["localhost"]
-        if text.startswith("."):
-            self.report.warning(place, f"'{text}': superd looks no names up; left out")
-            return []
-        network = network_named(text)
-        if network:
-            return [network]
-        return addresses_of(text, ANY, place, self.report)
-
-    def ipv4(self, text, place, exact=False):
-        """Numbers at the right that are 0, or missing, are wildcards."""
-        parts = [p for p in text.split(".") if p]
-        if len(parts) > 4 or any(int(p) > 255 or p != str(int(p)) for p in parts):
-            self.report.error(place, f"'{text}' is no address")
-            return None
-        if len(parts) < 4 and not exact:
-            self.report.note(place, f"'{text}' is taken as {'.'.join(parts)}.*; xinetd would not")
-        bits = 8 * len(parts)
-        while not exact and parts and len(parts) * 8 == bits and parts[-1] == "0":
-            parts.pop()
-            bits -= 8
-        parts += ["0"] * (4 - len(parts))
-        return plain(ipaddress.ip_network(f"{'.'.join(parts)}/{bits}"))
-
-
-def plain(network):
-    """A prefix as text; one address without its length."""
-    if network.prefixlen == network.max_prefixlen:
-        return str(network.network_address)
-    return str(network)
-
-
-def network_named(name):
-    """A network of /etc/networks, by the class that its number has; None without."""
-    try:
-        with open("/etc/networks", encoding="utf-8", errors="replace") as f:
-            rows = [line.split("#")[0].split() for line in f]
-    except OSError:
-        return None
-    for row in rows:
-        if len(row) > 1 and name in (row[0], *row[2:]) and re.fullmatch(r"[0-9.]+", row[1]):
-            parts = [p for p in row[1].split(".") if p]
-            while len(parts) > 1 and parts[-1] == "0":
-                parts.pop()
-            return f"{'.'.join(parts + ['0'] * (4 - len(parts)))}/{8 * len(parts)}"
-    return None
