@@ -283,8 +283,7 @@ void reload_onto(struct daemon *d, struct config *config)
 	find_units(&r);
 	open_listeners(&r);
 	open_needs(&r);
-	if (!control_prepare(d->control, config, &complaints))
-		control_abandon(d->control);
+	control_prepare(d->control, config, &complaints);
 	complaints_each(&complaints, tell_warning, NULL);
 	commit(&r);
 	reload_fini(&r);
