@@ -174,7 +174,7 @@ void doors_abandon(struct doors *doors)
 {
 	for (enum role role = 0; role < ROLES; role++) {
 		door_close(&doors->next[role]);
-		doors->next[role].keep = false;
+		doors->next[role].keep = true;
 	}
 }
 

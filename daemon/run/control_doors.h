@@ -36,7 +36,7 @@ struct doors {
 };
 
 /* Opens what a configuration asks for and is not open.  False: there is a complaint, and nothing
- * has changed.  After true, commit or abandon. */
+ * has changed, nor does a commit change anything.  After true, commit or abandon. */
 bool doors_prepare(struct doors *doors, const struct config *config, struct complaints *complaints);
 void doors_commit(struct doors *doors);
 void doors_abandon(struct doors *doors);

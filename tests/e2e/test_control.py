@@ -484,6 +484,19 @@ def test_reload_brings_the_complaints_back(controlled):
     d.answers("a")
 
 
+def test_h50_an_upgrade_keeps_the_sockets_where_a_new_one_cannot_be_opened(superd, folder):
+    control = folder / "control"
+    d = superd({"control": str(control), "services": {"a": echo()}})
+    d.rewrite({"control": str(control), "observe": str(folder / "no" / "where"), "services": {"a": echo()}})
+    d.upgrade()
+    assert "No such file" in d.wait_for("warning")["what"]
+    with Control(control) as c:
+        c.good("version")
+        d.rewrite({"control": str(control), "services": {"a": echo()}})
+        c.good("reload")
+    d.answers("a")
+
+
 def test_upgrade_is_answered_by_the_new_program(controlled):
     d, c = controlled({"services": {"a": echo()}})
     with d.connect() as client:
