@@ -2,22 +2,25 @@
  * cost more the more there are: with 4,000 idle connections superd had a quarter of its speed.
  * With more than FEW it asks by number, which the kernel answers at once: for the child that the
  * signal names, and for the young ones, who end often.  Signals that are pending together become
- * one, so an older child's may be lost: a sweep asks for all of them, rarely enough to cost a few
- * per cent of a processor at most. */
+ * one, so an older child's may be lost: a sweep looks for those, rarely enough to cost a per cent
+ * of a processor at most.
+ *
+ * Where one ends, one that waited is started, and may have ended before we look again: so a
+ * wake-up reaps a bounded number, and the rest is for the next turn of the loop (H24). */
 #include "daemon/run/reaper.h"
 
-#include "daemon/base/clock.h"
 #include "daemon/run/conns.h"
 #include "daemon/run/leftover.h"
+#include "daemon/run/poll.h"
 #include "daemon/run/reports.h"
 #include "daemon/run/tour.h"
 #include "daemon/run/upgrade.h"
 
-#include <limits.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 
 #define FEW 64
+#define BATCH 64
 
 /* A walk over 4,000 children takes 0.2 ms; a sweep is a few of them, every 80 ms. */
 #define SWEEP_MS(live) (20 + (live) / 64)
@@ -61,14 +64,30 @@ static enum ended reap_one(struct daemon *d, pid_t which)
 	return OURS;
 }
 
+static void on_sweep_timer(evutil_socket_t fd, short what, void *arg);
+
+static void sweep_at_once(struct daemon *d)
+{
+	poll_after(&d->sweep_timer, d->base, 0, on_sweep_timer, d);
+}
+
+static void sweep_later(struct daemon *d)
+{
+	if (!d->sweep_timer || !evtimer_pending(d->sweep_timer, NULL))
+		poll_after(&d->sweep_timer, d->base, SWEEP_MS(HASH_COUNT(d->conns)), on_sweep_timer,
+			d);
+}
+
 /* At most so many.  True: there is no more. */
-static bool reap_any(struct daemon *d, unsigned most)
+static bool reap_any(struct daemon *d, int most)
 {
 	enum ended who = OURS;
 	bool strangers = false;
 
-	while (most-- && (who = reap_one(d, -1)) != NOBODY)
+	for (int i = 0; i < most && who != NOBODY; i++) {
+		who = reap_one(d, -1);
 		strangers |= who == STRANGER;
+	}
 	if (strangers)
 		leftover_check(d);
 	return who == NOBODY;
@@ -76,7 +95,8 @@ static bool reap_any(struct daemon *d, unsigned most)
 
 void reap_all(struct daemon *d)
 {
-	reap_any(d, UINT_MAX);
+	if (!reap_any(d, BATCH))
+		sweep_at_once(d);
 }
 
 struct numbers {
@@ -93,8 +113,12 @@ static void note(struct numbers *n, pid_t pid)
 /* Who is asked for was noted first: where one ends, another may begin. */
 static void ask_each(struct daemon *d, struct numbers *n)
 {
-	for (size_t i = 0; i < n->count; i++)
-		reap_one(d, n->pids[i]);
+	int ended = 0;
+
+	for (size_t i = 0; i < n->count && ended < BATCH; i++)
+		ended += reap_one(d, n->pids[i]) != NOBODY;
+	if (ended == BATCH)
+		sweep_at_once(d);
 	free(n->pids);
 }
 
@@ -122,10 +146,10 @@ static void ask_all(struct daemon *d)
 static void sweep(struct daemon *d)
 {
 	ask_the_young(d);
-	if (!reap_any(d, WALKS)) {
-		ask_all(d);
-		reap_all(d);
-	}
+	if (reap_any(d, WALKS))
+		return;
+	ask_all(d);
+	reap_all(d);
 }
 
 static void on_sweep_timer(evutil_socket_t fd, short what, void *arg)
@@ -133,16 +157,6 @@ static void on_sweep_timer(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	sweep(arg);
-}
-
-static void sweep_later(struct daemon *d)
-{
-	const struct timeval t = clock_span(SWEEP_MS(HASH_COUNT(d->conns)));
-
-	if (!d->sweep_timer)
-		d->sweep_timer = evtimer_new(d->base, on_sweep_timer, d);
-	if (!evtimer_pending(d->sweep_timer, NULL))
-		event_add(d->sweep_timer, &t);
 }
 
 void reap(struct daemon *d, pid_t named)
@@ -159,6 +173,5 @@ void reap(struct daemon *d, pid_t named)
 
 void reaper_free(struct daemon *d)
 {
-	if (d->sweep_timer)
-		event_free(d->sweep_timer);
+	poll_forget(&d->sweep_timer);
 }

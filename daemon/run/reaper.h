@@ -9,7 +9,7 @@
  * for long may be left for a moment, where many are live. */
 void reap(struct daemon *d, pid_t named);
 
-/* Until there is no more. */
+/* All there are; if they are many, the rest in the next turns of the loop. */
 void reap_all(struct daemon *d);
 
 /* At the end of superd. */

@@ -47,34 +47,43 @@ static void reopen_log(void)
 		log_say(LOG_ERROR, "error", "the log cannot be reopened: %m");
 }
 
+static void take(struct daemon *d, const struct signalfd_siginfo *info)
+{
+	switch (info->ssi_signo) {
+	case SIGCHLD:
+		reap(d, (pid_t)info->ssi_pid);
+		break;
+	case SIGTERM:
+		stop(d, "TERM");
+		break;
+	case SIGINT:
+		stop(d, "INT");
+		break;
+	case SIGUSR1:
+		reopen_log();
+		break;
+	case SIGUSR2:
+		upgrade(d);
+		break;
+	case SIGHUP:
+		reload(d, NULL);
+		break;
+	}
+}
+
+/* One read has all that are pending.  Not until there is none: while they are taken, more children
+ * end, and under load there would be no end of it (H24). */
 static void on_signal(evutil_socket_t fd, short what, void *arg)
 {
 	struct daemon *d = arg;
-	struct signalfd_siginfo info;
+	struct signalfd_siginfo info[8];
+	ssize_t n;
 
 	(void)what;
 	start_after_wait(d->starter);
-	while (read(fd, &info, sizeof info) == (ssize_t)sizeof info)
-		switch (info.ssi_signo) {
-		case SIGCHLD:
-			reap(d, (pid_t)info.ssi_pid);
-			break;
-		case SIGTERM:
-			stop(d, "TERM");
-			break;
-		case SIGINT:
-			stop(d, "INT");
-			break;
-		case SIGUSR1:
-			reopen_log();
-			break;
-		case SIGUSR2:
-			upgrade(d);
-			break;
-		case SIGHUP:
-			reload(d, NULL);
-			break;
-		}
+	n = read(fd, info, sizeof info);
+	for (ssize_t i = 0; i < n / (ssize_t)sizeof info[0]; i++)
+		take(d, &info[i]);
 }
 
 void signals_watch(struct daemon *d)

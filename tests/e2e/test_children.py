@@ -3,6 +3,7 @@
 import os
 import pathlib
 import random
+import shutil
 import signal
 import subprocess
 import time
@@ -75,6 +76,36 @@ def test_h26_ends_among_many_that_live(superd, probes, folder):
     d.wait_for("close", count=count + 1 + len(held))
     eventually(lambda: not children(d.pid), "no child, dead or alive")
     d.check_descriptors()
+
+
+@needs_root
+@pytest.mark.parametrize("places", [20, 100])
+def test_h24_a_long_queue_of_short_handlers_does_not_hold_the_loop(superd, probes, folder, places):
+    """Each end starts one that waited, which may have ended before superd looks for another end:
+    however many wait, superd turns to its other events after a bounded number of them."""
+    if not shutil.which("strace"):
+        pytest.skip("not installed: strace")
+    count, trace = 1000, folder / "trace"
+    d = superd({"services": {
+        "a": {"listen": "127.0.0.1:0", "exec": [probes / "echo"], "max_connections": places,
+              "queue": count},
+        "b": echo()}})
+    held = [d.connect("a") for _ in range(places)]
+    d.wait_for("accept", service="a", count=places)
+    for _ in range(count):
+        d.connect("a").half_close()
+    d.answers("b")  # it comes behind them: all are in the queue
+    tracer = subprocess.Popen(["strace", "-p", str(d.pid), "-o", trace, "-e", "trace=clone,epoll_wait"],
+                              stderr=subprocess.PIPE)
+    tracer.stderr.readline()
+    for c in held:
+        c.close()
+    d.wait_for("close", service="a", count=count + places, timeout=2 * PATIENCE)
+    tracer.terminate()
+    tracer.wait()
+    between = [turn.count("clone(") for turn in trace.read_text().split("epoll_wait(")]
+    assert sum(between) == count
+    assert max(between) <= 256, f"{max(between)} started in one turn of the loop"
 
 
 STRANGERS = """
