@@ -282,11 +282,7 @@ pid_t start_child(struct starter *s, const struct plan *p)
 	pid = clone(
 		child, slot->stack + STACK_BYTES, flags | SIGCHLD, slot, NULL, NULL, &slot->tid);
 	if (pid < 0) {
-		int saved = errno;
-
 		atomic_store_explicit(&slot->tid, 0, memory_order_relaxed);
-		close_copies(slot);
-		errno = saved;
 		return -1;
 	}
 	enter_window(s, slot);

@@ -37,8 +37,9 @@ void start_free(struct starter *s);
 
 /* Starts a child that walks the plan, which must live until the child has exec'ed or exited.
  * plan->share_files must be false unless start_can_share_files().
- * Takes plan->connection, plan->error and plan->admit in any case: they are closed as soon as the
- * child has its own.  Returns the pid, or -1 with errno (EAGAIN: no more processes). */
+ * Returns the pid, and has taken plan->connection, plan->error and plan->admit: they are closed as
+ * soon as the child has its own.  Or -1 with errno (EAGAIN: no more processes), and took nothing.
+ */
 pid_t start_child(struct starter *s, const struct plan *p);
 
 /* Waits until every child has its own memory and descriptors, so that superd may become another

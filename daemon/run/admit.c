@@ -25,7 +25,11 @@ enum room admit_room(const struct unit *u)
 {
 	const struct service *s = u->service;
 
-	if (s->reject_when_full || s->trap_ms || u->waiting < s->queue)
+	if (s->trap_ms || u->waiting < s->queue)
+		return ROOM;
+	if (u->waiting && admit_place(u))
+		return ROOM_SHORT;
+	if (s->reject_when_full)
 		return ROOM;
 	if (reached(u->live, s->max_connections))
 		return ROOM_SERVICE_FULL;

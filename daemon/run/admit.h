@@ -10,6 +10,7 @@ enum room {
 	ROOM,
 	ROOM_SERVICE_FULL,
 	ROOM_TOTAL_FULL,
+	ROOM_SHORT, /* there are places, but those who wait already cannot be started */
 };
 
 /* Is it worth to accept one more connection of this service?  While it is not, clients wait in

@@ -100,6 +100,13 @@ static void leave(struct conn *c)
 	count_source(c, -1U);
 }
 
+void conn_withdraw(struct conn *c)
+{
+	c->unit->accepted--;
+	leave(c);
+	fd_close(&c->kept);
+}
+
 static void log_conn(struct log_line *l, const struct conn *c)
 {
 	char text[ADDR_TEXT_MAX];

@@ -16,6 +16,9 @@ void conn_refuse(struct conn *c);
 /* Into the books: it takes a place of the service and of its source from now on. */
 void conn_enter(struct conn *c);
 
+/* Out of the books again, and it was never in them: its handler could not be started yet. */
+void conn_withdraw(struct conn *c);
+
 /* It counts for another source from now on: its proxy has declared the client.  NULL: for none. */
 void conn_set_source(struct conn *c, struct source *s);
 

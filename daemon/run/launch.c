@@ -156,6 +156,48 @@ static int open_extras(struct conn *c)
 	return 0;
 }
 
+static void close_extras(struct conn *c)
+{
+	if (c->plan.error != c->plan.connection)
+		close(c->plan.error);
+	declare_end(c);
+	fd_close(&c->plan.admit);
+	if (c->capture)
+		capture_end(c->capture);
+	c->capture = NULL;
+}
+
+/* Whoever was accepted is served, once there are processes again.  Not so a datagram, and in mode
+ * "wait" the client has not been accepted. */
+static bool can_wait(const struct conn *c, int why)
+{
+	return (why == EAGAIN || why == ENOMEM) && !c->handed && !c->peer;
+}
+
+static void wait_for_process(struct conn *c)
+{
+	struct arrival a;
+
+	conn_withdraw(c);
+	arrival_init(&a, c->unit, &c->ends);
+	a.source = c->source;
+	c->source = arrival_source(&a);
+	queue_put_back(c);
+}
+
+static int no_process(struct conn *c, int why)
+{
+	close_extras(c);
+	if (can_wait(c, why)) {
+		wait_for_process(c);
+		return why;
+	}
+	tell_failed(c, "clone", why);
+	close(c->plan.connection);
+	conn_close(c, NOT_STARTED, NULL);
+	return why;
+}
+
 int launch(struct conn *c)
 {
 	struct daemon *d = c->unit->daemon;
@@ -172,13 +214,8 @@ int launch(struct conn *c)
 	if (c->handed)
 		wait_environ(c, variables);
 	pid = start_child(d->starter, &c->plan);
-	if (pid < 0) {
-		int why = errno;
-
-		tell_failed(c, "clone", why);
-		conn_close(c, NOT_STARTED, NULL);
-		return why;
-	}
+	if (pid < 0)
+		return no_process(c, errno);
 	conn_started(c, pid);
 	if (c->capture)
 		capture_begin(c->capture, pid);
@@ -220,7 +257,8 @@ int launch_arrival(struct listener *l, int fd, const struct addr *peer)
 	c = conn_new(u, fd, &e);
 	tour_accept(c, l->fd, fd);
 	if (u->waiting || !admit_place(u)) {
-		room_tell_full(u);
+		if (!admit_place(u))
+			room_tell_full(u);
 		c->source = arrival_source(&a);
 		queue_add(c);
 		return 0;

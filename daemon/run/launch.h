@@ -15,7 +15,8 @@ int launch_prepare(struct unit *u, bool from_reserve);
 int launch_arrival(struct listener *l, int fd, const struct addr *peer);
 
 /* Starts the handler of an admitted connection, and enters it into the books.  Returns 0, or the
- * errno of a shortage; then the connection has been closed, and that is logged. */
+ * errno of a shortage; then a client waits in the queue, as the next one, and what came by a
+ * datagram or in mode "wait" has been closed, and that is logged. */
 int launch(struct conn *c);
 
 #endif

@@ -21,23 +21,53 @@ struct lane {
 	TAILQ_HEAD(waiters, conn) waiting;
 };
 
-void queue_add(struct conn *c)
+/* In no ring yet, if it is a new one. */
+static struct lane *lane_of(struct source *source)
 {
-	struct unit *u = c->unit;
-	struct lane *lane = c->source->lane;
+	struct lane *lane = source->lane;
 
 	if (!lane) {
-		lane = c->source->lane = mem_new(sizeof *lane);
+		lane = source->lane = mem_new(sizeof *lane);
 		TAILQ_INIT(&lane->waiting);
-		lane->in = &u->fresh;
-		TAILQ_INSERT_TAIL(lane->in, lane, ring);
 	}
-	TAILQ_INSERT_TAIL(&lane->waiting, c, waits);
+	return lane;
+}
+
+static void count_waiting(struct conn *c)
+{
+	struct unit *u = c->unit;
+
 	c->plan.connection = fd_high(c->plan.connection);
 	u->waiting++;
 	u->daemon->waiting++;
 	c->source->waiting++;
 	sources_touch(u->daemon->sources, c->source);
+}
+
+void queue_add(struct conn *c)
+{
+	struct lane *lane = lane_of(c->source);
+
+	if (!lane->in) {
+		lane->in = &c->unit->fresh;
+		TAILQ_INSERT_TAIL(lane->in, lane, ring);
+	}
+	TAILQ_INSERT_TAIL(&lane->waiting, c, waits);
+	count_waiting(c);
+}
+
+void queue_put_back(struct conn *c)
+{
+	struct unit *u = c->unit;
+	struct lane *lane = lane_of(c->source);
+
+	if (lane->in)
+		TAILQ_REMOVE(lane->in, lane, ring);
+	lane->in = &u->fresh;
+	TAILQ_INSERT_HEAD(lane->in, lane, ring);
+	u->fresh_had_turn = false;
+	TAILQ_INSERT_HEAD(&lane->waiting, c, waits);
+	count_waiting(c);
 }
 
 static struct lane *next_lane(struct unit *u)

@@ -9,6 +9,10 @@
 /* Puts a connection (with c->source set) at the end of its source's lane. */
 void queue_add(struct conn *c);
 
+/* Puts one back that had its turn, as the next of its lane and its lane as the next: its handler
+ * could not be started, and will be tried again. */
+void queue_put_back(struct conn *c);
+
 /* Starts handlers for those whose turn it is, as long as there are places. */
 void queue_serve(struct unit *u);
 

@@ -125,7 +125,9 @@ void room_retry(struct daemon *d)
 
 	if (!d->shortage_timer)
 		d->shortage_timer = evtimer_new(d->base, shortage_over, d);
-	event_add(d->shortage_timer, &later);
+	/* Those who fall short again and again shall not put it off for the others. */
+	if (!evtimer_pending(d->shortage_timer, NULL))
+		event_add(d->shortage_timer, &later);
 }
 
 /* True if it was told: at most one a second is. */
@@ -170,6 +172,11 @@ void room_wait(struct listener *l)
 	struct unit *u = l->unit;
 	uint32_t most = u->service->max_connections;
 
+	if (admit_place(u)) {
+		wait_in(l, &u->daemon->shortage);
+		room_retry(u->daemon);
+		return;
+	}
 	room_tell_full(u);
 	wait_in(l, most && u->live >= most ? &u->full : &u->daemon->full);
 }

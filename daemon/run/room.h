@@ -6,7 +6,8 @@
 
 #include "daemon/run/state.h"
 
-/* There is no place for a handler: not polled until one comes free. */
+/* There is no place for a handler, or those who wait for one are short of something: not polled
+ * until there may be. */
 void room_wait(struct listener *l);
 
 /* Something is short, as this error says: not polled for a moment. */

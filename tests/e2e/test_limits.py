@@ -2,7 +2,9 @@
 
 import threading
 
-from superdlib import PATIENCE, echo, needs_root, shell
+import pytest
+
+from superdlib import PATIENCE, descriptors, echo, needs_root, shell
 
 
 def test_the_third_of_two_waits_and_is_served_afterwards(superd):
@@ -137,27 +139,34 @@ def test_h24_a_user_without_processes_left_delays_only_his_own_service(superd):
 
 
 @needs_root
-def test_h24_superd_without_processes_left_waits_and_goes_on(superd, folder):
+@pytest.mark.parametrize("queue, on_limit", [(2, "queue"), (0, "queue"), (2, "reject")])
+def test_h24_without_processes_left_clients_wait_and_none_is_lost(superd, queue, on_limit):
     """superd itself is an ordinary user who may have three processes."""
-    d = superd({"services": {"a": echo(), "b": echo()}}, preset=False,
+    d = superd({"services": {"a": echo(["127.0.0.1:0"] * 2, queue=queue, on_limit=on_limit),
+                             "b": echo(stderr="null")}}, preset=False,
                prefix=["setpriv", "--reuid=47110", "--regid=47110", "--clear-groups",
                        "prlimit", "--nproc=3:3"])
-    held = [d.connect("a") for _ in range(2)]
+
+    def sockets():
+        return sum(n for k, n in descriptors(d.pid).items() if k.startswith("socket:"))
+    held, before = [d.connect("a") for _ in range(2)], sockets()
     for c in held:
         c.send(b"x")
         c.read(1)
-    assert d.ask("a") == b"", "the client is not left hanging"
-    told = d.wait_for("exec-failed", service="a")
-    assert told["call"] == "clone" and "unavailable" in told["error"]
+    waiting = [d.connect(address) for address in d.addrs["a"] * 10 + d.addrs["b"]]
+    for c in waiting:
+        c.send(b"y")
+        c.half_close()
     d.wait_for("suspend", reason="EAGAIN")
+    assert all(c.silent(0.05) for c in waiting)
+    assert sockets() <= before + max(queue, 1) + 1, "more are taken than may wait"
     for c in held:
         c.close()
-    d.wait_for("close", count=2, where=lambda e: "pid" in e)
-    d.answers("b")
+    for c in waiting:
+        assert c.read_all() == b"y"
     d.answers("a")
-    d.wait_idle()
-    failed = [e for e in d.find("close") if "pid" not in e]
-    assert failed and all(e["exit"] == 126 for e in failed)
+    d.answers("b")
+    assert not d.find("exec-failed") and not d.find("reject")
 
 
 def test_a_handler_out_of_memory_harms_itself_alone(superd):
