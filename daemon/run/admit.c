@@ -15,17 +15,27 @@ static uint32_t holds(const struct source *s)
 	return s->live + s->waiting;
 }
 
+bool admit_place_of_all(const struct daemon *d)
+{
+	return !reached(d->live, d->config->max_connections);
+}
+
 bool admit_place(const struct unit *u)
 {
-	return !reached(u->live, u->service->max_connections) &&
-	       !reached(u->daemon->live, u->daemon->config->max_connections);
+	return !reached(u->live, u->service->max_connections) && admit_place_of_all(u->daemon);
+}
+
+/* Of the others there is no connection that could be put aside. */
+static bool queues(const struct service *s)
+{
+	return !s->wait && !s->datagrams;
 }
 
 enum room admit_room(const struct unit *u)
 {
 	const struct service *s = u->service;
 
-	if (s->trap_ms || u->waiting < s->queue)
+	if (s->trap_ms || (queues(s) && u->waiting < s->queue))
 		return ROOM;
 	if (u->waiting && admit_place(u))
 		return ROOM_SHORT;
@@ -33,9 +43,7 @@ enum room admit_room(const struct unit *u)
 		return ROOM;
 	if (reached(u->live, s->max_connections))
 		return ROOM_SERVICE_FULL;
-	if (reached(u->daemon->live, u->daemon->config->max_connections))
-		return ROOM_TOTAL_FULL;
-	return ROOM;
+	return admit_place_of_all(u->daemon) ? ROOM : ROOM_TOTAL_FULL;
 }
 
 void arrival_init(struct arrival *a, struct unit *u, const struct ends *e)

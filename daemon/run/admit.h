@@ -20,6 +20,9 @@ enum room admit_room(const struct unit *u);
 /* Is there a place for one more handler of this service, now? */
 bool admit_place(const struct unit *u);
 
+/* The same of the places that all services share. */
+bool admit_place_of_all(const struct daemon *d);
+
 /* A connection that asks for admission. */
 struct arrival {
 	struct unit *unit;

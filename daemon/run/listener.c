@@ -107,6 +107,7 @@ static void on_datagrams(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	start_after_wait(l->unit->daemon->starter);
 	peers_readable(l);
+	room_pass_on(l->unit);
 }
 
 static void on_somebody(evutil_socket_t fd, short what, void *arg)
@@ -117,6 +118,7 @@ static void on_somebody(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	start_after_wait(l->unit->daemon->starter);
 	wait_readable(l);
+	room_pass_on(l->unit);
 }
 
 static event_callback_fn callback_of(const struct service *s)
@@ -124,6 +126,11 @@ static event_callback_fn callback_of(const struct service *s)
 	if (s->wait)
 		return on_somebody;
 	return s->datagrams ? on_datagrams : on_clients;
+}
+
+void listener_serve(struct listener *l)
+{
+	callback_of(l->unit->service)(l->fd, EV_READ, l);
 }
 
 /* ---- opening and closing */

@@ -36,6 +36,9 @@ void listener_renew(struct listener *l);
 /* Closes it, removes its file.  It must be detached. */
 void listener_free(struct listener *l);
 
+/* As if somebody had come. */
+void listener_serve(struct listener *l);
+
 /* How many could not be opened yet. */
 size_t listeners_missing(const struct unit *u);
 

@@ -153,13 +153,14 @@ static bool serve_one(struct unit *u)
 	c = take(u);
 	if (is_gone(c)) {
 		refuse_waiting(c, REASON_GONE);
-		return true;
+	} else {
+		lower(c);
+		if (launch(c) != 0) {
+			room_retry(u->daemon);
+			return false;
+		}
 	}
-	lower(c);
-	if (launch(c) != 0) {
-		room_retry(u->daemon);
-		return false;
-	}
+	room_pass_on(u);
 	return true;
 }
 
@@ -169,14 +170,18 @@ void queue_serve(struct unit *u)
 		;
 }
 
-/* Services take turns, or one that is never idle would keep the places of all for itself. */
+/* Services take turns, or one that is never idle would keep the places of all for itself; and so do
+ * those who wait here and those who wait in the kernel, whose services have no queue. */
 static void serve_in_turns(struct daemon *d)
 {
 	size_t idle = 0;
 
-	while (d->waiting && idle < d->units_count) {
+	while (d->waiting && idle < d->units_count && admit_place_of_all(d)) {
 		struct unit *u = d->turn ? d->turn : TAILQ_FIRST(&d->units);
 
+		d->kernels_turn = !d->kernels_turn;
+		if (d->kernels_turn && room_let_in(d))
+			continue;
 		d->turn = TAILQ_NEXT(u, all);
 		idle = serve_one(u) ? 0 : idle + 1;
 	}

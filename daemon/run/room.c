@@ -2,6 +2,7 @@
 
 #include "daemon/base/clock.h"
 #include "daemon/run/admit.h"
+#include "daemon/run/listener.h"
 #include "daemon/run/queue.h"
 #include "daemon/run/reserve.h"
 
@@ -90,7 +91,7 @@ void room_freed(struct unit *u)
 		tell_resume(u);
 	if (d->live == 0)
 		wake_all(&d->full);
-	else
+	else if (admit_place_of_all(d))
 		wake_one(&d->full);
 	wake_one(&d->shortage);
 }
@@ -178,11 +179,25 @@ void room_wait(struct listener *l)
 		return;
 	}
 	room_tell_full(u);
-	wait_in(l, most && u->live >= most ? &u->full : &u->daemon->full);
+	/* Behind a queue that is full, it is the queue that it waits for. */
+	wait_in(l, u->waiting || (most && u->live >= most) ? &u->full : &u->daemon->full);
+}
+
+bool room_let_in(struct daemon *d)
+{
+	struct listener *l = TAILQ_FIRST(&d->full);
+
+	if (!l)
+		return false;
+	room_wake(l);
+	listener_serve(l);
+	return true;
 }
 
 void room_pass_on(struct unit *u)
 {
 	if (!TAILQ_EMPTY(&u->full) && admit_room(u) == ROOM)
 		wake_one(&u->full);
+	if (admit_place_of_all(u->daemon))
+		wake_one(&u->daemon->full);
 }

@@ -32,6 +32,9 @@ void room_retry(struct daemon *d);
 /* A handler ended or a descriptor came free: somebody who waits may have room now. */
 void room_freed(struct unit *u);
 
+/* Whoever has waited longest for a place of all is served now.  False: nobody waits. */
+bool room_let_in(struct daemon *d);
+
 /* A listener of the service has taken what it wanted; there may be room for another one. */
 void room_pass_on(struct unit *u);
 

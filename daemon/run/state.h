@@ -169,6 +169,7 @@ struct daemon {
 	struct conn *conns; /* uthash by pid */
 	uint32_t live, waiting;
 	struct unit *turn; /* who is next where all share a limit; NULL: the first */
+	bool kernels_turn; /* those who wait in the kernel had the last one */
 	size_t listeners_open;
 	uint64_t next_conn;
 	struct capture *spare_capture; /* opened before it is needed, see capture.h */

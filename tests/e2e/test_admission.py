@@ -8,8 +8,8 @@ import threading
 import time
 
 
-from superdlib import (HANDLERS, SOON, TOP, echo, eventually, needs_root, parse_address, rss_kb,
-                       scaled, shell)
+from superdlib import (HANDLERS, PATIENCE, SOON, TOP, echo, eventually, needs_root, parse_address,
+                       rss_kb, scaled, shell)
 
 
 def refused(daemon, service, source=None, data=b""):
@@ -300,6 +300,36 @@ def test_where_all_share_a_limit_a_busy_service_does_not_keep_the_places(superd)
     assert time.monotonic() - begin < 5, "100 of the other would take 10 s"
     for c in d.clients:
         c.close()
+
+
+def test_who_waits_in_the_kernel_has_turns_among_the_queues_of_others(superd):
+    """A service without a queue has clients in the kernel only; the places of all are its, too."""
+    d = superd({"max_connections": 1, "services": {
+        "busy": shell("sleep 0.1; echo done", queue=200), "calm": echo(queue=0), "quiet": echo(queue=0)}})
+    busy = [d.connect("busy") for _ in range(60)]
+    d.wait_for("suspend", service="busy")
+    for service in ("calm", "quiet"):
+        d.answers(service, PATIENCE)
+    served_before = len(d.find("close", service="busy"))
+    assert served_before < 20, "it waited for the whole queue"
+    for c in busy:
+        c.close()
+
+
+def test_a_place_of_all_is_not_lost_to_a_client_that_may_not_come_in(superd):
+    d = superd({"max_connections": 2, "services": {
+        "held": echo(), "a": echo(queue=0, deny="127.0.0.2"), "b": echo(queue=0)}})
+    held = [d.connect("held") for _ in range(2)]
+    for c in held:
+        c.send(b"x")
+        c.read(1)
+    d.connect("a", source=("127.0.0.2", 0))
+    d.wait_for("suspend", service="a")
+    late = d.connect("b")
+    late.send(b"y")
+    d.wait_for("suspend", service="b")
+    held[0].close()
+    assert late.read(1, SOON) == b"y"
 
 
 def test_sources_that_are_always_fresh_do_not_starve_one_with_two_waiting(superd):

@@ -456,6 +456,9 @@ def test_a_full_service_lets_datagrams_wait_in_the_kernel(superd):
     for s in socks[:2]:
         assert s.recv(100)
     d.wait_for("suspend", reason="max_connections")
+    before = cpu_seconds(d.pid)
+    time.sleep(1)
+    assert cpu_seconds(d.pid) - before < 0.3, "it is not polled"
     for s in socks[:2]:
         s.send(b"bye")
     for s in socks[2:]:

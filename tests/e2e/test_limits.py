@@ -1,10 +1,11 @@
 """How many at once: who waits, who does not, and what a lack of processes does."""
 
 import threading
+import time
 
 import pytest
 
-from superdlib import PATIENCE, descriptors, echo, needs_root, shell
+from superdlib import PATIENCE, cpu_seconds, descriptors, echo, needs_root, shell
 
 
 def test_the_third_of_two_waits_and_is_served_afterwards(superd):
@@ -56,6 +57,26 @@ def test_max_connections_of_all_services(superd):
     b.close()
     assert c.read(1) == late.read(1) == b"x"
     assert "all services" in d.wait_for("suspend")["reason"]
+
+
+def test_a_program_in_mode_wait_has_its_turn_at_a_place_of_all(superd):
+    d = superd({"max_connections": 1, "services": {
+        "busy": shell("sleep 0.1; echo done", queue=200),
+        "w": {"listen": "127.0.0.1:0", "mode": "wait", "shell": "sleep 0.2"}}})
+    held = d.connect("w")
+    d.wait_for("accept", service="w")
+    again = d.connect("w")
+    busy = [d.connect("busy") for _ in range(40)]
+    d.wait_for("accept", service="w", count=2)
+    assert held and again and len(d.find("close", service="busy")) < 20
+    before = cpu_seconds(d.pid)
+    time.sleep(1)
+    assert cpu_seconds(d.pid) - before < 0.3, "what waits is not polled"
+    for c in busy:
+        c.close()
+    d.clients.remove(held)
+    held.close()
+    again.close()
 
 
 def test_total_and_service_limits_together_lose_nobody(superd):
