@@ -43,7 +43,8 @@ static void init(struct daemon *d)
 	TAILQ_INIT(&d->young);
 	TAILQ_INIT(&d->full);
 	TAILQ_INIT(&d->shortage);
-	TAILQ_INIT(&d->lingers);
+	TAILQ_INIT(&d->refused_linger.list);
+	TAILQ_INIT(&d->served_linger.list);
 	d->netlink = d->activity = -1;
 	d->pid_fd = -1;
 	d->detached = d->options->detached;

@@ -11,11 +11,17 @@
 #define LONGEST_MS 30000 /* in all */
 #define DISCARD 65536    /* bytes a call */
 #define CALLS 16         /* a wake-up */
-#define MOST 4096        /* at once; more are closed at once */
+
+/* At once, of those who were refused and of those who were served: beyond, the oldest gives way,
+ * which had the most time.  A flood of refusals can take neither what the served need for their
+ * answers, nor the descriptors of all services (H3). */
+#define MOST 4096
+#define SHARE 4 /* of the descriptors, if they are fewer */
 
 struct lingering {
 	TAILQ_ENTRY(lingering) all;
 	struct daemon *daemon;
+	struct lingers *in;
 	struct event event; /* readable, or silence */
 	int fd;
 	uint64_t end_ms;
@@ -25,8 +31,8 @@ struct lingering {
 
 static void finish(struct lingering *l)
 {
-	TAILQ_REMOVE(&l->daemon->lingers, l, all);
-	l->daemon->lingers_count--;
+	TAILQ_REMOVE(&l->in->list, l, all);
+	l->in->count--;
 	event_del(&l->event);
 	if (l->done)
 		l->done(l->context, l->fd);
@@ -63,13 +69,27 @@ void linger(struct daemon *d, int fd, void (*done)(void *context, int fd), void 
 	linger_restore(d, fd_high(fd), clock_ms() + LONGEST_MS, done, context);
 }
 
-void lingers_each(const struct daemon *d,
+static void each_in(const struct lingers *in,
 	void (*each)(int fd, uint64_t end_ms, void *lingers_for, void *context), void *context)
 {
 	const struct lingering *l;
 
-	TAILQ_FOREACH (l, &d->lingers, all)
+	TAILQ_FOREACH (l, &in->list, all)
 		each(l->fd, l->end_ms, l->context, context);
+}
+
+void lingers_each(const struct daemon *d,
+	void (*each)(int fd, uint64_t end_ms, void *lingers_for, void *context), void *context)
+{
+	each_in(&d->refused_linger, each, context);
+	each_in(&d->served_linger, each, context);
+}
+
+static size_t most(const struct daemon *d)
+{
+	rlim_t share = d->host.nofile.rlim_max / SHARE;
+
+	return share < MOST ? (size_t)share : MOST;
 }
 
 void linger_restore(struct daemon *d, int fd, uint64_t end_ms, void (*done)(void *context, int fd),
@@ -79,18 +99,33 @@ void linger_restore(struct daemon *d, int fd, uint64_t end_ms, void (*done)(void
 	struct lingering *l = mem_new(sizeof *l);
 
 	l->daemon = d;
+	l->in = done ? &d->served_linger : &d->refused_linger;
 	l->fd = fd;
 	l->done = done;
 	l->context = context;
 	l->end_ms = end_ms;
 	event_assign(&l->event, d->base, l->fd, EV_READ | EV_PERSIST, on_event, l);
-	TAILQ_INSERT_TAIL(&d->lingers, l, all);
-	if (d->lingers_count++ >= MOST || !discard(l->fd) || event_add(&l->event, &silence) < 0)
+	TAILQ_INSERT_TAIL(&l->in->list, l, all);
+	l->in->count++;
+	if (!discard(l->fd) || event_add(&l->event, &silence) < 0)
 		finish(l);
+	else if (l->in->count > most(d))
+		finish(TAILQ_FIRST(&l->in->list));
+}
+
+bool lingers_any(const struct daemon *d)
+{
+	return d->refused_linger.count || d->served_linger.count;
+}
+
+static void end_in(struct lingers *in)
+{
+	while (!TAILQ_EMPTY(&in->list))
+		finish(TAILQ_FIRST(&in->list));
 }
 
 void lingers_end(struct daemon *d)
 {
-	while (!TAILQ_EMPTY(&d->lingers))
-		finish(TAILQ_FIRST(&d->lingers));
+	end_in(&d->refused_linger);
+	end_in(&d->served_linger);
 }

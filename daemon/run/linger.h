@@ -7,8 +7,8 @@
 
 #include "daemon/run/state.h"
 
-/* Takes the descriptor.  `done(context)`, unless NULL, is called just before it is closed, at
- * once or later. */
+/* Takes the descriptor.  `done(context)` is called just before it is closed, at once or later;
+ * NULL: it is of a client that was refused. */
 void linger(struct daemon *d, int fd, void (*done)(void *context, int fd), void *context);
 
 /* For an upgrade: each of them, and one that goes on. */
@@ -16,6 +16,8 @@ void lingers_each(const struct daemon *d,
 	void (*each)(int fd, uint64_t end_ms, void *lingers_for, void *context), void *context);
 void linger_restore(struct daemon *d, int fd, uint64_t end_ms, void (*done)(void *context, int fd),
 	void *context);
+
+bool lingers_any(const struct daemon *d);
 
 /* Ends all of them, because superd stops. */
 void lingers_end(struct daemon *d);

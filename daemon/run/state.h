@@ -148,7 +148,12 @@ enum phase {
 TAILQ_HEAD(units, unit);
 TAILQ_HEAD(captures, capture);
 TAILQ_HEAD(youngs, conn);
-TAILQ_HEAD(lingerings, lingering);
+
+struct lingers {
+	TAILQ_HEAD(, lingering) list; /* the oldest first */
+	size_t count;
+};
+
 struct leftover;
 struct bans;
 struct control;
@@ -176,8 +181,7 @@ struct daemon {
 	struct captures captures;      /* all of them */
 	struct youngs young;           /* see young.h; the oldest first */
 	struct event *young_timer, *sweep_timer;
-	struct lingerings lingers;
-	size_t lingers_count;
+	struct lingers refused_linger, served_linger;
 	struct sources *sources;
 	struct bans *bans;   /* NULL until there is one */
 	int netlink;         /* for tcpinfo_find; -1 where no service has an idle_timeout */

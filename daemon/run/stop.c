@@ -99,7 +99,7 @@ void stop_check(struct daemon *d)
 {
 	if (d->phase == PHASE_SERVE || d->live)
 		return;
-	if (d->lingers_count && d->phase == PHASE_DRAIN)
+	if (lingers_any(d) && d->phase == PHASE_DRAIN)
 		return;
 	if (!d->leftovers)
 		d->done = true;

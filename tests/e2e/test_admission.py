@@ -158,6 +158,15 @@ def test_h36_a_client_that_takes_no_message_holds_up_nobody(superd):
     assert len(deaf) == 50
 
 
+def test_h36_clients_that_keep_their_refusal_open_take_no_descriptors_from_others(superd):
+    d = superd({"services": {"a": echo(deny="127.0.0.0/8", reject_message="no\n"), "b": echo()}},
+               prefix=["prlimit", "--nofile=64:64"])
+    for _ in range(100):
+        assert d.connect("a").read(3) == b"no\n"
+    d.answers("b")
+    assert not d.find("suspend")
+
+
 def test_a_source_has_its_share_and_others_theirs(superd):
     d = superd({"services": {"a": echo(max_per_source=2)}})
     held = [d.connect("a", source=("127.0.0.2", 0)) for _ in range(2)]
