@@ -2,6 +2,7 @@
 
 import collections
 import contextlib
+import shutil
 import socket
 import subprocess
 import threading
@@ -9,7 +10,8 @@ import time
 
 import pytest
 
-from superdlib import (PATIENCE, SOON, connect, cpu_seconds, echo, handler, port_of, scaled, shell)
+from superdlib import (PATIENCE, SOON, connect, cpu_seconds, echo, handler, needs_root, port_of,
+                       scaled, shell)
 
 
 def test_an_echo_answers(superd):
@@ -125,6 +127,28 @@ def test_h04_a_flood_on_one_service_does_not_starve_another(superd, probes):
         answered += 1
     ok, *bad = map(int, storm.communicate()[0].split())
     assert answered and ok == scaled(4000) and not any(bad), (ok, bad)
+
+
+@needs_root
+@pytest.mark.parametrize("error", ["ECONNABORTED", "EPROTO", "EINTR", "ENETDOWN", "ENOPROTOOPT",
+                                   "EHOSTDOWN", "ENONET", "EHOSTUNREACH", "EOPNOTSUPP",
+                                   "ENETUNREACH", "EPERM", "ETIMEDOUT"])
+def test_h05_an_accept_that_fails_for_one_client_is_tried_again_at_once(superd, folder, error):
+    """More often than one wake-up accepts.  The kernel says what strace(1) tells it to."""
+    if not shutil.which("strace"):
+        pytest.skip("not installed: strace")
+    d = superd({"services": {"a": echo(), "b": echo()}})
+    trace = folder / "trace"
+    tracer = subprocess.Popen(["strace", "-p", str(d.pid), "-o", trace, "-e", "trace=accept4",
+                               "-e", f"inject=accept4:error={error}:when=1..40"],
+                              stderr=subprocess.PIPE)
+    tracer.stderr.readline()
+    d.answers("a")
+    d.answers("b")
+    tracer.terminate()
+    tracer.wait()
+    assert trace.read_text().count(f"= -1 {error}") == 40
+    assert not d.find("suspend") and not d.find("error")
 
 
 def test_h06_a_peer_that_is_gone_is_no_error(superd, probes):

@@ -3,16 +3,18 @@
 import grp
 import json
 import os
+import re
 import resource
 import shutil
 import signal
 import subprocess
 import time
+from platform import machine
 
 import pytest
 
-from superdlib import (ASAN, PATIENCE, ROOT, account, echo, handler, hard_limit, needs_root,
-                       port_of, shell)
+from superdlib import (ASAN, BUILD, FLAVOR, PATIENCE, ROOT, account, echo, handler, hard_limit,
+                       needs_root, port_of, shell)
 
 FIFO, CHARACTER, REGULAR, SOCKET = 1, 2, 8, 12  # st_mode >> 12
 
@@ -234,6 +236,45 @@ def test_no_new_privs_unless_asked_otherwise(superd, probe):
     d = superd({"services": {"p": probe(), "may": probe(no_new_privs=False)}})
     assert d.probe("p")["no_new_privs"] == 1
     assert d.probe("may")["no_new_privs"] == 0
+
+
+# ---------------------------------------------------------------- between clone and exec
+
+
+def output(*argv):
+    if not shutil.which(argv[0]):
+        pytest.skip(f"not installed: {argv[0]}")
+    return subprocess.run(argv, stdout=subprocess.PIPE, text=True, check=True).stdout
+
+
+def names_in(disassembly, function):
+    """What the code of a function refers to by name; the compiler may have made parts of it."""
+    parts = re.findall(rf"^[0-9a-f]+ <{function}(?:\.[\w.]+)?>:\n((?:.+\n)+)", disassembly, re.M)
+    assert parts, f"there is no {function} any more"
+    return {name for part in parts for name in re.findall(r"<([A-Za-z_]\w*)", part) +
+            re.findall(r"\bR_\w+\s+([A-Za-z_]\w*)", part)}
+
+
+@pytest.mark.skipif(FLAVOR == "cov", reason="a build that counts lines calls what counts them")
+def test_h16_the_child_calls_nothing_of_libc():
+    """It shares superd's memory: no malloc, no lock, no errno.  All of its steps are system calls
+    made by hand, so steps.o needs nobody; and of start.o two functions are the child's."""
+    steps, start = BUILD / "daemon/os/steps.o", BUILD / "daemon/os/start.o"
+    if not steps.exists():
+        pytest.skip("not built here: the object files")
+    assert machine() in ("x86_64", "aarch64", "riscv64"), "see raw.h: others go through syscall(2)"
+    needed = {line.split()[-1] for line in output("nm", "-u", steps).splitlines() if line}
+    # What registers a file's variables does so when superd starts; the check of the stack only
+    # ends a process that is broken.
+    harmless = {"__stack_chk_fail", "__asan_init", "__asan_register_globals",
+                "__asan_unregister_globals"}
+    assert {n for n in needed - harmless if "version_mismatch_check" not in n} == set()
+    text = output("objdump", "-dr", "--no-show-raw-insn", start)
+    names = names_in(text, "child") | names_in(text, "have_own_files")
+    if "raw_call" in names:  # a sanitizer's build does not inline it
+        names |= names_in(text, "raw_call")
+    assert "steps_walk" in names
+    assert names - harmless <= {"child", "have_own_files", "raw_call", "steps_walk"}
 
 
 # ---------------------------------------------------------------- identity
