@@ -1,6 +1,7 @@
 #include "daemon/run/capture.h"
 
 #include "daemon/base/fd.h"
+#include "daemon/run/reserve.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -58,9 +59,17 @@ struct capture *capture_take(struct daemon *d, const struct conn *conn, int *wri
 	return c;
 }
 
+static void unlist(struct capture *c)
+{
+	struct daemon *d = c->daemon;
+
+	TAILQ_REMOVE(c->orphan ? &d->orphans : &d->captures, c, all);
+	d->orphans_count -= c->orphan;
+}
+
 static void capture_free(struct capture *c)
 {
-	TAILQ_REMOVE(&c->daemon->captures, c, all);
+	unlist(c);
 	if (c->event.ev_base)
 		event_del(&c->event);
 	fd_close(&c->read_fd);
@@ -177,6 +186,23 @@ void capture_begin(struct capture *c, pid_t pid)
 	c->pid = pid;
 }
 
+/* Its handler has exited, but somebody holds the other end.  That takes a descriptor, and not even
+ * a process, so there is an end to it (H3): whoever writes to the oldest finds it closed. */
+static void be_orphan(struct capture *c)
+{
+	struct daemon *d = c->daemon;
+	struct capture *oldest = TAILQ_FIRST(&d->orphans);
+
+	if (d->orphans_count >= reserve_share(d) && oldest) {
+		tell_part(oldest);
+		capture_free(oldest);
+	}
+	unlist(c);
+	c->orphan = true;
+	TAILQ_INSERT_TAIL(&d->orphans, c, all);
+	d->orphans_count++;
+}
+
 void capture_end(struct capture *c)
 {
 	enum got got = GOT_SOME;
@@ -184,7 +210,7 @@ void capture_end(struct capture *c)
 	for (int i = 0; i < LAST_READS && got == GOT_SOME; i++)
 		got = read_some(c);
 	if (got != GOT_END) {
-		c->orphan = true;
+		be_orphan(c);
 		if (!c->event.ev_base)
 			capture_watch(c);
 		return;
@@ -193,18 +219,25 @@ void capture_end(struct capture *c)
 	capture_free(c);
 }
 
-void captures_each(const struct daemon *d,
+static void each_in(const struct captures *list,
 	void (*each)(const struct capture_view *v, void *context), void *context)
 {
 	const struct capture *c;
 
-	TAILQ_FOREACH (c, &d->captures, all) {
+	TAILQ_FOREACH (c, list, all) {
 		const struct capture_view v = { c->service, c->conn, c->pid, c->read_fd, c->orphan,
 			c->part, c->len };
 
-		if (c != d->spare_capture)
+		if (c != c->daemon->spare_capture)
 			each(&v, context);
 	}
+}
+
+void captures_each(const struct daemon *d,
+	void (*each)(const struct capture_view *v, void *context), void *context)
+{
+	each_in(&d->captures, each, context);
+	each_in(&d->orphans, each, context);
 }
 
 struct capture *capture_restore(
@@ -219,23 +252,30 @@ struct capture *capture_restore(
 	c->pid = v->pid;
 	c->read_fd = v->fd;
 	c->write_fd = -1;
-	c->orphan = v->orphan;
 	if (v->len && v->len < LINE_BYTES)
 		keep_part(c, v->part, v->len);
 	TAILQ_INSERT_TAIL(&d->captures, c, all);
+	if (v->orphan)
+		be_orphan(c);
 	capture_watch(c);
 	return c;
 }
 
-void captures_free(struct daemon *d)
+static void free_in(struct captures *list)
 {
 	struct capture *c;
 
-	while ((c = TAILQ_FIRST(&d->captures))) {
+	while ((c = TAILQ_FIRST(list))) {
 		for (int i = 0; i < LAST_READS && read_some(c) == GOT_SOME; i++)
 			;
 		tell_part(c);
 		capture_free(c);
 	}
+}
+
+void captures_free(struct daemon *d)
+{
+	free_in(&d->captures);
+	free_in(&d->orphans);
 	d->spare_capture = NULL;
 }

@@ -22,7 +22,8 @@ void capture_begin(struct capture *c, pid_t pid);
 void capture_watch(struct capture *c);
 
 /* The handler exited: what it wrote is logged.  If somebody else still holds the other end
- * (a process left in the background), it goes on by itself until that one ends. */
+ * (a process left in the background), it goes on by itself until that one ends; or until there
+ * are too many of these, and then the oldest is given up. */
 void capture_end(struct capture *c);
 
 /* For an upgrade: what is known of each, and one that goes on from it.  `service` is of `config`

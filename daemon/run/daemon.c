@@ -40,6 +40,7 @@ static void init(struct daemon *d)
 {
 	TAILQ_INIT(&d->units);
 	TAILQ_INIT(&d->captures);
+	TAILQ_INIT(&d->orphans);
 	TAILQ_INIT(&d->young);
 	TAILQ_INIT(&d->full);
 	TAILQ_INIT(&d->shortage);

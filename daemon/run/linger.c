@@ -2,6 +2,7 @@
 
 #include "daemon/base/clock.h"
 #include "daemon/base/fd.h"
+#include "daemon/run/reserve.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -12,12 +13,9 @@
 #define DISCARD 65536    /* bytes a call */
 #define CALLS 16         /* a wake-up */
 
-/* At once, of those who were refused and of those who were served: beyond, the oldest gives way,
- * which had the most time.  A flood of refusals can take neither what the served need for their
- * answers, nor the descriptors of all services (H3). */
-#define MOST 4096
-#define SHARE 4 /* of the descriptors, if they are fewer */
-
+/* Those who were refused and those who were served have a share of the descriptors each.  Beyond it
+ * the oldest gives way, which had the most time.  So a flood of refusals can take neither what the
+ * served need for their answers, nor the descriptors of all services (H3). */
 struct lingering {
 	TAILQ_ENTRY(lingering) all;
 	struct daemon *daemon;
@@ -85,13 +83,6 @@ void lingers_each(const struct daemon *d,
 	each_in(&d->served_linger, each, context);
 }
 
-static size_t most(const struct daemon *d)
-{
-	rlim_t share = d->host.nofile.rlim_max / SHARE;
-
-	return share < MOST ? (size_t)share : MOST;
-}
-
 void linger_restore(struct daemon *d, int fd, uint64_t end_ms, void (*done)(void *context, int fd),
 	void *context)
 {
@@ -109,7 +100,7 @@ void linger_restore(struct daemon *d, int fd, uint64_t end_ms, void (*done)(void
 	l->in->count++;
 	if (!discard(l->fd) || event_add(&l->event, &silence) < 0)
 		finish(l);
-	else if (l->in->count > most(d))
+	else if (l->in->count > reserve_share(d))
 		finish(TAILQ_FIRST(&l->in->list));
 }
 

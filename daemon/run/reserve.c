@@ -5,6 +5,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#define SHARE 4
+#define SHARE_MOST 4096
+
 void reserve_fill(struct daemon *d)
 {
 	while (d->reserve_count < RESERVE) {
@@ -23,4 +26,11 @@ bool reserve_release(struct daemon *d)
 	while (d->reserve_count)
 		fd_close(&d->reserve[--d->reserve_count]);
 	return true;
+}
+
+size_t reserve_share(const struct daemon *d)
+{
+	rlim_t share = d->host.nofile.rlim_max / SHARE;
+
+	return share < SHARE_MOST ? (size_t)share : SHARE_MOST;
 }

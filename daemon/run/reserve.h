@@ -11,4 +11,8 @@ void reserve_fill(struct daemon *d);
 /* Gives all of them up for the moment.  False if there is none. */
 bool reserve_release(struct daemon *d);
 
+/* How many descriptors may be kept, at most, for what superd can do without: a share of all, so
+ * that whoever piles it up shuts nobody out. */
+size_t reserve_share(const struct daemon *d);
+
 #endif

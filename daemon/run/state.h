@@ -178,8 +178,10 @@ struct daemon {
 	size_t listeners_open;
 	uint64_t next_conn;
 	struct capture *spare_capture; /* opened before it is needed, see capture.h */
-	struct captures captures;      /* all of them */
-	struct youngs young;           /* see young.h; the oldest first */
+	struct captures captures;      /* all but the orphans */
+	struct captures orphans;       /* whose handler has exited; the oldest first */
+	size_t orphans_count;
+	struct youngs young; /* see young.h; the oldest first */
 	struct event *young_timer, *sweep_timer;
 	struct lingers refused_linger, served_linger;
 	struct sources *sources;

@@ -135,6 +135,18 @@ def test_h26_orphans_of_handlers_are_reaped(superd, folder):
 
 
 @needs_root
+def test_h03_who_handlers_leave_behind_takes_no_descriptors_from_others(superd):
+    """Each keeps its handler's stderr, so superd has to keep the other end, but not without end."""
+    d = superd({"services": {"a": shell("sleep 1000 >&2 & echo born", kill_grace="1s"), "b": echo()}},
+               prefix=["prlimit", "--nofile=64:64"])
+    for _ in range(80):
+        assert d.ask("a") == b"born\n"
+    d.answers("b")
+    d.wait_idle()
+    assert not d.find("suspend")
+    d.stop(check_fds=False)
+
+
 def test_h26_as_pid_1_of_a_container(superd, probes, folder):
     """init of a PID namespace: it reaps what it never started, and TERM still stops it."""
     (folder / "strange.py").write_text(STRANGERS)
