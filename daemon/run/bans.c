@@ -7,10 +7,23 @@
 
 #define BANS_MAX 65536
 
+/* Whoever has a /48 has 65,536 sources of the usual length, and could fill the list.  Beyond this
+ * many no more are banned of it: they have others to go on with anyway, and what refused them
+ * refuses the next. */
+#define NET_BITS 48
+#define NET_MAX 1024
+
+struct net {
+	UT_hash_handle hh;
+	struct acl_prefix who; /* the key */
+	uint32_t bans;
+};
+
 struct ban {
 	UT_hash_handle hh;
 	struct acl_prefix who; /* the key */
 	struct daemon *daemon;
+	struct net *net;   /* NULL: it is none of IPv6, or as large as one */
 	struct event *end; /* owned */
 	uint64_t end_ms;
 };
@@ -18,6 +31,7 @@ struct ban {
 /* Prefixes are of few lengths, so a look-up tries each length that is in use. */
 struct bans {
 	struct ban *table;
+	struct net *nets;
 	uint32_t of_length[ACL_KINDS][129];
 	struct pace full_pace;
 };
@@ -35,10 +49,49 @@ static void tell(const char *verb, const struct ban *b, const char *why, uint64_
 	log_end(&l);
 }
 
+static bool is_in_net(const struct acl_prefix *who)
+{
+	return who->key.kind == ACL_IPV6 && who->bits > NET_BITS;
+}
+
+static struct net *find_net(const struct bans *bans, const struct acl_prefix *who)
+{
+	struct acl_prefix p = acl_source(&who->key, 0, NET_BITS);
+	struct net *n = NULL;
+
+	if (is_in_net(who))
+		HASH_FIND(hh, bans->nets, &p, sizeof p, n);
+	return n;
+}
+
+static struct net *enter_net(struct bans *bans, const struct acl_prefix *who)
+{
+	struct net *n = find_net(bans, who);
+
+	if (!is_in_net(who))
+		return NULL;
+	if (!n) {
+		n = mem_new(sizeof *n);
+		n->who = acl_source(&who->key, 0, NET_BITS);
+		HASH_ADD(hh, bans->nets, who, sizeof n->who, n);
+	}
+	n->bans++;
+	return n;
+}
+
+static void leave_net(struct bans *bans, struct net *n)
+{
+	if (!n || --n->bans)
+		return;
+	HASH_DEL(bans->nets, n);
+	free(n);
+}
+
 static void ban_free(struct ban *b)
 {
 	struct bans *bans = b->daemon->bans;
 
+	leave_net(bans, b->net);
 	bans->of_length[b->who.key.kind][b->who.bits]--;
 	HASH_DEL(bans->table, b);
 	event_free(b->end);
@@ -71,14 +124,22 @@ static void set_end(struct ban *b, uint64_t for_ms)
 	event_add(b->end, &t);
 }
 
-static bool is_full(struct bans *bans)
+/* Is there no room for one more?  NULL: it does not matter in which net. */
+static bool is_full(struct bans *bans, const struct net *n)
 {
+	bool full = HASH_COUNT(bans->table) >= BANS_MAX;
+	char text[ACL_TEXT_MAX];
 	uint32_t silent;
 
-	if (HASH_COUNT(bans->table) < BANS_MAX)
+	if (!full && !(n && n->bans >= NET_MAX))
 		return false;
-	if (pace_take(&bans->full_pace, clock_ms(), &silent))
+	if (!pace_take(&bans->full_pace, clock_ms(), &silent))
+		return true;
+	if (full)
 		log_say(LOG_ERROR, "error", "the list of bans is full (%d)", BANS_MAX);
+	else
+		log_say(LOG_ERROR, "error", "too many are banned of %s (%d)",
+			acl_format(&n->who, text), NET_MAX);
 	return true;
 }
 
@@ -88,6 +149,7 @@ static struct ban *insert(struct daemon *d, const struct acl_prefix *who, uint64
 
 	b->who = *who;
 	b->daemon = d;
+	b->net = enter_net(d->bans, who);
 	b->end = evtimer_new(d->base, on_end, b);
 	set_end(b, for_ms);
 	HASH_ADD(hh, d->bans->table, who, sizeof b->who, b);
@@ -114,7 +176,7 @@ bool bans_add(struct daemon *d, const struct acl_prefix *who, uint64_t for_ms, c
 			set_end(b, for_ms);
 		return true;
 	}
-	if (is_full(d->bans))
+	if (is_full(d->bans, why ? find_net(d->bans, who) : NULL))
 		return false;
 	tell("ban", insert(d, who, for_ms), why, for_ms);
 	return true;

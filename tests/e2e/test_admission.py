@@ -452,6 +452,22 @@ def test_behind_a_proxy_a_ban_is_of_the_declared_client(superd):
     assert served(d, "b"), "the proxy itself is not banned"
 
 
+def test_h34_one_who_has_a_whole_net_does_not_fill_the_list_of_bans(superd):
+    d = superd({**PROXY, "services": {"a": behind(
+        deny="2001:db8::/32", ban={"after": 1, "within": "1m", "for": "1h"})}})
+
+    def come(source):
+        with d.connect("a") as c:
+            c.send(f"PROXY TCP6 {source} 2001:db8::1 1 80\r\n".encode())
+            assert c.read_all() == b""
+    for i in range(1050):
+        come(f"2001:db8:1:{i:x}::1")
+    come("2001:db8:2:1::1")
+    d.wait_for("ban", source="2001:db8:2:1::/64")
+    assert len(d.find("ban")) == 1024 + 1
+    assert "2001:db8:1::/48" in d.wait_for("error")["what"]
+
+
 def test_h57_a_header_is_believed_from_listed_sources_only(superd):
     d = superd({**PROXY, "services": {"a": behind()}})
     with d.connect("a", source=("127.0.0.2", 0)) as c:
