@@ -12,6 +12,7 @@
 #include "daemon/run/peers.h"
 #include "daemon/run/queue.h"
 #include "daemon/run/refuse.h"
+#include "daemon/run/reserve.h"
 #include "daemon/run/room.h"
 #include "daemon/run/wait.h"
 #include "daemon/run/young.h"
@@ -57,10 +58,23 @@ void conn_refuse(struct conn *c)
 
 /* Only where it is asked for: superd's copy delays the FIN until the handler has exited (H42).
  * Of a peer of datagrams there is no FIN, but something to see: whether anything moves. */
+bool conn_keeps_copy(const struct service *s, const struct config *config)
+{
+	return s->linger || config->log_bytes || (s->datagrams && !s->wait);
+}
+
+/* launch_prepare has seen to it that there is a descriptor; if only a low one, so be it. */
 static void keep_copy(struct conn *c)
 {
-	if (c->service->linger || c->config->log_bytes || c->peer)
-		c->kept = fcntl(c->plan.connection, F_DUPFD_CLOEXEC, FD_HIGH);
+	int fd = c->plan.connection;
+
+	if (!conn_keeps_copy(c->service, c->config))
+		return;
+	c->kept = fcntl(fd, F_DUPFD_CLOEXEC, FD_HIGH);
+	if (c->kept < 0 && reserve_release(c->unit->daemon))
+		c->kept = fcntl(fd, F_DUPFD_CLOEXEC, FD_HIGH);
+	if (c->kept < 0)
+		c->kept = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 }
 
 static void count_source(struct conn *c, uint32_t change)

@@ -13,6 +13,9 @@ struct conn *conn_new(struct unit *u, int fd, const struct ends *e);
 /* Who it was was not admitted after all: says so to the client, and frees it. */
 void conn_refuse(struct conn *c);
 
+/* Does superd keep a copy of the connections of such a service? */
+bool conn_keeps_copy(const struct service *s, const struct config *config);
+
 /* Into the books: it takes a place of the service and of its source from now on. */
 void conn_enter(struct conn *c);
 

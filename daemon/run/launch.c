@@ -20,19 +20,26 @@
 #include <string.h>
 #include <unistd.h>
 
+/* Descriptors that a start opens after the accept, if need be in place of those of the reserve. */
+static size_t opened_later(const struct unit *u)
+{
+	const struct service *s = u->service;
+
+	return (s->stderr_to == STDERR_NULL || s->stderr_to == STDERR_FILE) +
+	       conn_keeps_copy(s, u->config) + (s->proxied ? 2 : 0);
+}
+
 int launch_prepare(struct unit *u, bool from_reserve)
 {
-	switch (u->service->stderr_to) {
-	case STDERR_LOG:
-		return capture_prepare(u->daemon);
-	case STDERR_SOCKET:
+	struct daemon *d = u->daemon;
+	size_t later = opened_later(u);
+
+	if (u->service->stderr_to == STDERR_LOG && capture_prepare(d) < 0)
+		return -1;
+	if (from_reserve || d->reserve_count >= later)
 		return 0;
-	case STDERR_NULL:
-	case STDERR_FILE:
-		break;
-	}
-	/* It is opened after the accept, if need be in place of one of the reserve. */
-	if (from_reserve || u->daemon->reserve_count)
+	reserve_fill(d);
+	if (d->reserve_count >= later)
 		return 0;
 	errno = EMFILE;
 	return -1;

@@ -99,6 +99,25 @@ def test_h03_a_service_without_connections_is_served_from_the_reserve(superd, st
     assert held and not d.find("exec-failed")
 
 
+@pytest.mark.parametrize("stderr", ["log", "null"])
+def test_h03_a_lack_of_descriptors_breaks_no_promise_to_who_was_accepted(superd, stderr):
+    """superd keeps a copy where it closes last; who cannot have one is not accepted yet."""
+    d = superd({"services": {"a": echo(max_connections=0, stderr=stderr, close="linger")}},
+               prefix=["prlimit", "--nofile=64:64"])
+    clients = [d.connect("a") for _ in range(100)]
+    for c in clients:
+        c.send(b"x")
+    d.wait_for("suspend", reason="EMFILE")
+    for c in clients:
+        assert c.read(1) == b"x"
+        c.half_close()
+        assert c.read_all() == b""
+        c.close()
+    d.wait_for("close", count=len(clients))
+    assert not [e for e in d.find("close") if "closed_by" not in e]
+    assert not d.find("exec-failed")
+
+
 def test_h03_a_client_is_served_as_soon_as_a_descriptor_comes_free(superd):
     """Held connections fill the table (a pipe each for stderr); one leaves, the next comes in."""
     d = superd({"services": {"a": echo(max_connections=0)}}, prefix=["prlimit", "--nofile=32:32"])
