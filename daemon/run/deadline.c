@@ -52,6 +52,8 @@ void deadline_expire(struct conn *c, const char *key)
 {
 	struct log_line l;
 
+	if (c->kill)
+		return;
 	log_begin(&l, LOG_NOTICE, "timeout");
 	log_str(&l, "service", c->service->name);
 	log_num(&l, "conn", (int64_t)c->id);

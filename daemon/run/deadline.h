@@ -14,7 +14,8 @@ void deadline_restore(struct conn *c);
 /* It has exited: no more timers but that of the grace, which conn_close frees. */
 void deadline_cancel(struct conn *c);
 
-/* Its time is over, by the key of that name: says so, and tells it to stop. */
+/* Its time is over, by the key of that name: says so, and tells it to stop; nothing if it has been
+ * told already. */
 void deadline_expire(struct conn *c, const char *key);
 
 /* Tells the handler to stop; a second call does nothing. */

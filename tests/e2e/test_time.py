@@ -23,6 +23,15 @@ def test_h25_a_handler_lives_no_longer_than_its_timeout(superd):
     assert d.wait_for("close")["signal"] == "TERM"
 
 
+def test_a_handler_that_takes_its_time_to_end_is_told_once(superd):
+    """What else runs out while it has its grace is no news."""
+    d = superd({"services": {"a": shell("trap '' TERM; while :; do sleep 0.1; done", timeout="1500ms",
+                                        idle_timeout="1s", kill_grace="2s")}})
+    d.connect("a")
+    assert d.wait_for("close")["signal"] == "KILL"
+    assert [e["reason"] for e in d.find("timeout")] == ["idle_timeout"]
+
+
 def test_h29_a_timeout_ends_the_whole_process_group(superd):
     d = superd({"services": {"a": shell("sleep 1000 & trap '' TERM; sleep 1000", timeout="300ms",
                                         kill_grace="200ms")}})
