@@ -20,9 +20,17 @@ void leftover_adopt(void)
 	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 }
 
-static bool is_empty(pid_t group)
+static bool nobody_is(pid_t pid)
 {
-	return kill(-group, 0) < 0 && errno == ESRCH;
+	return kill(pid, 0) < 0 && errno == ESRCH;
+}
+
+/* Its leader was reaped, and while the group lasts the kernel gives its number to nobody.  So if a
+ * process has that number, the group ended unseen (its last one had another parent), and the one
+ * that has it now is somebody else's. */
+static bool is_gone(pid_t group)
+{
+	return nobody_is(-group) || !nobody_is(group);
 }
 
 static void leftover_free(struct leftover *l)
@@ -32,14 +40,14 @@ static void leftover_free(struct leftover *l)
 	free(l);
 }
 
-/* The group cannot be somebody else's: leftover_check forgets it when its last one is reaped. */
 static void on_grace_over(evutil_socket_t fd, short what, void *arg)
 {
 	struct leftover *l = arg;
 
 	(void)fd;
 	(void)what;
-	kill(-l->group, SIGKILL);
+	if (!is_gone(l->group))
+		kill(-l->group, SIGKILL);
 }
 
 static void kill_at(struct daemon *d, struct leftover *l, uint64_t at_ms)
@@ -56,7 +64,7 @@ void leftover_watch(struct daemon *d, pid_t group, uint64_t kill_at_ms)
 {
 	struct leftover *l;
 
-	if (is_empty(group))
+	if (is_gone(group))
 		return;
 	l = mem_new(sizeof *l);
 	l->group = group;
@@ -73,7 +81,7 @@ void leftover_check(struct daemon *d)
 	while (*link) {
 		struct leftover *l = *link;
 
-		if (is_empty(l->group)) {
+		if (is_gone(l->group)) {
 			*link = l->next;
 			leftover_free(l);
 		} else {

@@ -179,6 +179,64 @@ def test_h26_as_pid_1_of_a_container(superd, probes, folder):
     d.ledger = lambda: (0, 0)
 
 
+REUSED = """
+import os, signal, sys, time
+# One of the group of the handler has a parent outside of its session.  When it has been reaped
+# there, the number of the group is free, and somebody who has nothing to do with it gets it.
+group, end = os.getpid(), time.monotonic() + 20
+def wait_for(path):
+    while not os.path.exists(path) and time.monotonic() < end:
+        time.sleep(0.01)
+if os.fork():
+    wait_for("outside")
+    signal.pause()
+member = os.fork()
+if member == 0:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    wait_for("go")
+    os._exit(0)
+os.setsid()
+open("outside", "w").close()
+os.waitpid(member, 0)
+while time.monotonic() < end:
+    open("/proc/sys/kernel/ns_last_pid", "w").write(str(group - 1))
+    other = os.fork()
+    if other == 0:
+        if os.getpid() != group:
+            os._exit(0)
+        os.setsid()
+        open("reused", "w").close()
+        time.sleep(1000)
+    if other == group:
+        break
+    os.waitpid(other, 0)
+os.waitpid(other, 0)
+open("ended", "w").close()
+"""
+
+
+@needs_root
+def test_h29_a_group_whose_number_belongs_to_somebody_else_is_not_killed(superd, folder):
+    (folder / "reused.py").write_text(REUSED)
+    d = superd({"services": {"a": {
+        "listen": "127.0.0.1:0", "exec": ["python3", str(folder / "reused.py")],
+        "directory": str(folder), "timeout": "1s", "kill_grace": "2s"}}},
+        prefix=["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"])
+    inside = next(iter(children(d.pid)))
+    d.connect("a")
+    assert d.wait_for("close")["signal"] == "TERM"
+    (folder / "go").touch()
+    eventually((folder / "reused").exists, "somebody has got the number")
+    time.sleep(2.5)
+    assert not (folder / "ended").exists(), "and was killed for it"
+    os.kill(inside, signal.SIGTERM)
+    assert d.wait() == 0
+    assert not (folder / "ended").exists(), "and was killed for it at superd's end"
+    for e in d.events:
+        e.pop("pid", None)
+    d.ledger = lambda: (0, 0)
+
+
 @needs_root
 def test_h26_children_that_superd_was_born_with(superd, folder):
     """A shell that execs superd leaves its background jobs to it."""
