@@ -1,6 +1,7 @@
 #include "daemon/run/bans.h"
 
 #include "daemon/base/clock.h"
+#include "daemon/run/poll.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -94,7 +95,7 @@ static void ban_free(struct ban *b)
 	leave_net(bans, b->net);
 	bans->of_length[b->who.key.kind][b->who.bits]--;
 	HASH_DEL(bans->table, b);
-	event_free(b->end);
+	poll_forget(&b->end);
 	free(b);
 }
 
@@ -118,10 +119,8 @@ static struct ban *find(const struct bans *bans, const struct acl_prefix *who)
 
 static void set_end(struct ban *b, uint64_t for_ms)
 {
-	struct timeval t = clock_span(for_ms);
-
 	b->end_ms = clock_ms() + for_ms;
-	event_add(b->end, &t);
+	poll_after(&b->end, b->daemon->base, for_ms, on_end, b);
 }
 
 /* Is there no room for one more?  NULL: it does not matter in which net. */
@@ -150,7 +149,6 @@ static struct ban *insert(struct daemon *d, const struct acl_prefix *who, uint64
 	b->who = *who;
 	b->daemon = d;
 	b->net = enter_net(d->bans, who);
-	b->end = evtimer_new(d->base, on_end, b);
 	set_end(b, for_ms);
 	HASH_ADD(hh, d->bans->table, who, sizeof b->who, b);
 	d->bans->of_length[who->key.kind][who->bits]++;

@@ -10,6 +10,7 @@
 #include "daemon/run/linger.h"
 #include "daemon/run/listener.h"
 #include "daemon/run/peers.h"
+#include "daemon/run/poll.h"
 #include "daemon/run/queue.h"
 #include "daemon/run/refuse.h"
 #include "daemon/run/reserve.h"
@@ -202,8 +203,7 @@ static void tell_close(const struct conn *c)
 static void finish(struct conn *c)
 {
 	tell_close(c);
-	if (c->kill)
-		event_free(c->kill);
+	poll_forget(&c->kill);
 	c->unit->closed++;
 	conn_free(c);
 }

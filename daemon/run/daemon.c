@@ -150,18 +150,13 @@ static void on_log_timer(evutil_socket_t fd, short what, void *arg)
 
 static void before_wait(struct daemon *d)
 {
-	const struct timeval soon = clock_span(LOG_RETRY_MS);
-
-	if (!log_flush() && !evtimer_pending(d->log_timer, NULL))
-		event_add(d->log_timer, &soon);
+	if (!log_flush())
+		poll_within(&d->log_timer, d->base, LOG_RETRY_MS, on_log_timer, NULL);
 	start_before_wait(d->starter);
 }
 
 static void loop(struct daemon *d)
 {
-	d->log_timer = evtimer_new(d->base, on_log_timer, NULL);
-	if (!d->log_timer)
-		fatal("cannot make a timer: %m");
 	while (!d->done) {
 		before_wait(d);
 		if (event_base_loop(d->base, EVLOOP_ONCE) < 0)

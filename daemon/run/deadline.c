@@ -2,6 +2,7 @@
 
 #include "daemon/base/clock.h"
 #include "daemon/run/idle.h"
+#include "daemon/run/poll.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -22,19 +23,9 @@ static void on_grace_over(evutil_socket_t fd, short what, void *arg)
 	kill_group(c->pid, SIGKILL);
 }
 
-static struct timeval until(uint64_t at_ms)
-{
-	uint64_t now_ms = clock_ms();
-
-	return clock_span(at_ms > now_ms ? at_ms - now_ms : 0);
-}
-
 static void set_kill(struct conn *c)
 {
-	struct timeval grace = until(c->kill_at_ms);
-
-	c->kill = evtimer_new(c->unit->daemon->base, on_grace_over, c);
-	event_add(c->kill, &grace);
+	poll_at(&c->kill, c->unit->daemon->base, c->kill_at_ms, on_grace_over, c);
 }
 
 void deadline_end(struct conn *c)
@@ -73,13 +64,9 @@ static void on_timeout(evutil_socket_t fd, short what, void *arg)
 
 static void set_timeout(struct conn *c)
 {
-	struct timeval t;
-
-	if (!c->service->timeout_ms)
-		return;
-	t = until(c->start_us / 1000 + c->service->timeout_ms);
-	c->timeout = evtimer_new(c->unit->daemon->base, on_timeout, c);
-	event_add(c->timeout, &t);
+	if (c->service->timeout_ms)
+		poll_at(&c->timeout, c->unit->daemon->base,
+			c->start_us / 1000 + c->service->timeout_ms, on_timeout, c);
 }
 
 void deadline_begin(struct conn *c)
@@ -99,9 +86,7 @@ void deadline_restore(struct conn *c)
 
 void deadline_cancel(struct conn *c)
 {
-	if (c->timeout)
-		event_free(c->timeout);
-	c->timeout = NULL;
+	poll_forget(&c->timeout);
 	idle_end(c);
 	if (c->kill)
 		event_del(c->kill);

@@ -3,6 +3,7 @@
 #include "daemon/base/clock.h"
 #include "daemon/run/activity.h"
 #include "daemon/run/deadline.h"
+#include "daemon/run/poll.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -23,12 +24,12 @@ int idle_open(struct daemon *d)
 	return d->netlink < 0 ? -1 : activity_open(d);
 }
 
+static void on_look(evutil_socket_t fd, short what, void *arg);
+
 static void next_look(struct conn *c)
 {
-	uint64_t ms = c->service->idle_timeout_ms / LOOKS + 1;
-	struct timeval t = clock_span(ms);
-
-	event_add(c->watch->timer, &t);
+	poll_after(&c->watch->timer, c->unit->daemon->base, c->service->idle_timeout_ms / LOOKS + 1,
+		on_look, c);
 }
 
 /* Of a peer of UDP no bytes are counted, but it is seen that some came or went. */
@@ -72,7 +73,6 @@ void idle_restore(struct conn *c, const struct idle_view *v)
 	struct watch *w = mem_new(sizeof *w);
 
 	w->seen = *v;
-	w->timer = evtimer_new(c->unit->daemon->base, on_look, c);
 	c->watch = w;
 	if (c->peer)
 		activity_add(c->unit->daemon, c->kept, &w->seen.moved_ms);
@@ -97,7 +97,7 @@ void idle_end(struct conn *c)
 		return;
 	if (c->peer)
 		activity_remove(c->unit->daemon, c->kept);
-	event_free(c->watch->timer);
+	poll_forget(&c->watch->timer);
 	free(c->watch);
 	c->watch = NULL;
 }

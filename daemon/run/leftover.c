@@ -1,6 +1,6 @@
 #include "daemon/run/leftover.h"
 
-#include "daemon/base/clock.h"
+#include "daemon/run/poll.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -35,8 +35,7 @@ static bool is_gone(pid_t group)
 
 static void leftover_free(struct leftover *l)
 {
-	if (l->kill)
-		event_free(l->kill);
+	poll_forget(&l->kill);
 	free(l);
 }
 
@@ -52,12 +51,8 @@ static void on_grace_over(evutil_socket_t fd, short what, void *arg)
 
 static void kill_at(struct daemon *d, struct leftover *l, uint64_t at_ms)
 {
-	uint64_t now_ms = clock_ms();
-	struct timeval left = clock_span(at_ms > now_ms ? at_ms - now_ms : 0);
-
 	l->kill_at_ms = at_ms;
-	l->kill = evtimer_new(d->base, on_grace_over, l);
-	event_add(l->kill, &left);
+	poll_at(&l->kill, d->base, at_ms, on_grace_over, l);
 }
 
 void leftover_watch(struct daemon *d, pid_t group, uint64_t kill_at_ms)

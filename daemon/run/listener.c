@@ -1,11 +1,11 @@
 #include "daemon/run/listener.h"
 
-#include "daemon/base/clock.h"
 #include "daemon/base/fd.h"
 #include "daemon/run/activity.h"
 #include "daemon/run/admit.h"
 #include "daemon/run/launch.h"
 #include "daemon/run/peers.h"
+#include "daemon/run/poll.h"
 #include "daemon/run/queue.h"
 #include "daemon/run/reserve.h"
 #include "daemon/run/room.h"
@@ -169,15 +169,10 @@ static void on_retry(evutil_socket_t fd, short what, void *arg);
 
 static void retry_later(struct listener *l)
 {
-	struct timeval later;
-
 	l->retry_ms = l->retry_ms == 0 ? RETRY_FIRST_MS : l->retry_ms * 2;
 	if (l->retry_ms > RETRY_LAST_MS)
 		l->retry_ms = RETRY_LAST_MS;
-	later = clock_span(l->retry_ms);
-	if (!l->retry)
-		l->retry = evtimer_new(l->unit->daemon->base, on_retry, l);
-	event_add(l->retry, &later);
+	poll_after(&l->retry, l->unit->daemon->base, l->retry_ms, on_retry, l);
 }
 
 /* As its service wants it; of an open one the service may be another since a reload. */
@@ -285,8 +280,7 @@ void listener_renew(struct listener *l)
 
 void listener_free(struct listener *l)
 {
-	if (l->retry)
-		event_free(l->retry);
+	poll_forget(&l->retry);
 	if (l->fd >= 0) {
 		/* One that was bound for a reload that failed was never polled. */
 		if (l->event.ev_base) {

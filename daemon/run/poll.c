@@ -22,6 +22,21 @@ void poll_after(struct event **timer, struct event_base *base, uint64_t ms,
 		fatal("cannot make a timer: %m");
 }
 
+void poll_at(struct event **timer, struct event_base *base, uint64_t at_ms,
+	event_callback_fn callback, void *arg)
+{
+	uint64_t now_ms = clock_ms();
+
+	poll_after(timer, base, at_ms > now_ms ? at_ms - now_ms : 0, callback, arg);
+}
+
+void poll_within(struct event **timer, struct event_base *base, uint64_t ms,
+	event_callback_fn callback, void *arg)
+{
+	if (!*timer || !evtimer_pending(*timer, NULL))
+		poll_after(timer, base, ms, callback, arg);
+}
+
 void poll_forget(struct event **e)
 {
 	if (*e)

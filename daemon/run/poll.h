@@ -17,6 +17,14 @@ void poll_read(
 void poll_after(struct event **timer, struct event_base *base, uint64_t ms,
 	event_callback_fn callback, void *arg);
 
+/* The same at that time; at once, if it is past. */
+void poll_at(struct event **timer, struct event_base *base, uint64_t at_ms,
+	event_callback_fn callback, void *arg);
+
+/* The same as poll_after, but what was to come before comes when it was to. */
+void poll_within(struct event **timer, struct event_base *base, uint64_t ms,
+	event_callback_fn callback, void *arg);
+
 /* Frees *e, where it is not NULL, and makes it NULL. */
 void poll_forget(struct event **e);
 

@@ -73,9 +73,7 @@ static void sweep_at_once(struct daemon *d)
 
 static void sweep_later(struct daemon *d)
 {
-	if (!d->sweep_timer || !evtimer_pending(d->sweep_timer, NULL))
-		poll_after(&d->sweep_timer, d->base, SWEEP_MS(HASH_COUNT(d->conns)), on_sweep_timer,
-			d);
+	poll_within(&d->sweep_timer, d->base, SWEEP_MS(HASH_COUNT(d->conns)), on_sweep_timer, d);
 }
 
 /* At most so many.  True: there is no more. */

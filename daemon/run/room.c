@@ -3,6 +3,7 @@
 #include "daemon/base/clock.h"
 #include "daemon/run/admit.h"
 #include "daemon/run/listener.h"
+#include "daemon/run/poll.h"
 #include "daemon/run/queue.h"
 #include "daemon/run/reserve.h"
 
@@ -122,13 +123,8 @@ static void shortage_over(evutil_socket_t fd, short what, void *arg)
 
 void room_retry(struct daemon *d)
 {
-	const struct timeval later = clock_span(SHORTAGE_MS);
-
-	if (!d->shortage_timer)
-		d->shortage_timer = evtimer_new(d->base, shortage_over, d);
 	/* Those who fall short again and again shall not put it off for the others. */
-	if (!evtimer_pending(d->shortage_timer, NULL))
-		event_add(d->shortage_timer, &later);
+	poll_within(&d->shortage_timer, d->base, SHORTAGE_MS, shortage_over, d);
 }
 
 /* True if it was told: at most one a second is. */

@@ -1,11 +1,11 @@
 #include "daemon/run/stop.h"
 
-#include "daemon/base/clock.h"
 #include "daemon/os/notify.h"
 #include "daemon/run/deadline.h"
 #include "daemon/run/leftover.h"
 #include "daemon/run/linger.h"
 #include "daemon/run/listener.h"
+#include "daemon/run/poll.h"
 #include "daemon/run/queue.h"
 #include "daemon/run/wait.h"
 
@@ -31,11 +31,7 @@ static void on_phase_over(evutil_socket_t fd, short what, void *arg);
 
 static void set_timer(struct daemon *d, uint64_t ms)
 {
-	struct timeval t = clock_span(ms);
-
-	if (!d->phase_timer)
-		d->phase_timer = evtimer_new(d->base, on_phase_over, d);
-	event_add(d->phase_timer, &t);
+	poll_after(&d->phase_timer, d->base, ms, on_phase_over, d);
 	/* How long a stop takes is said in our configuration, whatever the manager's patience. */
 	notify("EXTEND_TIMEOUT_USEC=%" PRIu64, (ms + SLACK_MS) * 1000);
 }

@@ -2,6 +2,7 @@
 
 #include "daemon/base/clock.h"
 #include "daemon/run/capture.h"
+#include "daemon/run/poll.h"
 
 #define YOUNG_MS 10
 
@@ -15,12 +16,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg);
 
 static void set_timer(struct daemon *d)
 {
-	const struct timeval t = clock_span(YOUNG_MS);
-
-	if (!d->young_timer)
-		d->young_timer = evtimer_new(d->base, on_timer, d);
-	if (!evtimer_pending(d->young_timer, NULL))
-		event_add(d->young_timer, &t);
+	poll_within(&d->young_timer, d->base, YOUNG_MS, on_timer, d);
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
@@ -57,6 +53,5 @@ void young_end(struct conn *c)
 
 void young_free(struct daemon *d)
 {
-	if (d->young_timer)
-		event_free(d->young_timer);
+	poll_forget(&d->young_timer);
 }
