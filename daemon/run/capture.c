@@ -1,6 +1,7 @@
 #include "daemon/run/capture.h"
 
 #include "daemon/base/fd.h"
+#include "daemon/run/launch.h"
 #include "daemon/run/reserve.h"
 
 #include <fcntl.h>
@@ -39,7 +40,7 @@ int capture_prepare(struct daemon *d)
 	c = mem_new(sizeof *c);
 	c->daemon = d;
 	/* Where few are open the children copy them all, and the number does not matter yet. */
-	c->read_fd = d->live + d->listeners_open < START_MANY_FILES ? ends[0] : fd_high(ends[0]);
+	c->read_fd = launch_many_files(d) ? fd_high(ends[0]) : ends[0];
 	c->write_fd = ends[1];
 	TAILQ_INSERT_TAIL(&d->captures, c, all);
 	d->spare_capture = c;

@@ -106,6 +106,13 @@ static void find_ends(const struct listener *l, int fd, const struct addr *peer,
 		addr_unmap(&e->local);
 }
 
+bool launch_many_files(const struct daemon *d)
+{
+	return d->listeners_open + d->live + d->waiting + d->orphans_count +
+		       d->refused_linger.count + d->served_linger.count >=
+	       START_MANY_FILES;
+}
+
 static void make_plan(struct conn *c, int error)
 {
 	struct unit *u = c->unit;
@@ -114,8 +121,7 @@ static void make_plan(struct conn *c, int error)
 	c->plan.service = c->service;
 	c->plan.host = &d->host;
 	c->plan.envp = c->envp;
-	c->plan.share_files = d->host.share_files &&
-			      d->listeners_open + d->live >= START_MANY_FILES &&
+	c->plan.share_files = d->host.share_files && launch_many_files(d) &&
 			      !c->handed; /* a reload could close what it is handed */
 	c->plan.steps = plan_steps(c->service, &d->host, c->plan.share_files);
 	c->plan.error = error;

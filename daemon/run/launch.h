@@ -19,4 +19,7 @@ int launch_arrival(struct listener *l, int fd, const struct addr *peer);
  * datagram or in mode "wait" has been closed, and that is logged. */
 int launch(struct conn *c);
 
+/* Are so many descriptors open that a child had better share the table at first (os/start.h)? */
+bool launch_many_files(const struct daemon *d);
+
 #endif
