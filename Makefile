@@ -179,6 +179,9 @@ DEPS_WORLD := finger inetutils-telnet tftp-hpa busybox cvs curl openssl fortune-
 WORLD      := fingerd inetutils-telnetd tftpd-hpa micro-httpd nullidentd xinetd openbsd-inetd inetutils-inetd
 # A real browser and a real Prometheus, for check-status; the second is unpacked, not installed.
 DEPS_STATUS := chromium chromium-driver fonts-dejavu-core
+# The other processors of PORTS, for check-ports: compilers, C libraries, and what runs their programs.
+DEPS_PORTS := gcc-aarch64-linux-gnu libc6-dev-arm64-cross gcc-riscv64-linux-gnu libc6-dev-riscv64-cross \
+              qemu-user
 DEPS_LINT  := clang-tidy clang-format cppcheck gcovr
 APT_GET    := $(if $(filter 0,$(shell id -u)),,sudo )apt-get
 
@@ -191,7 +194,7 @@ define need
 	fi
 endef
 
-.PHONY: deps deps-build deps-lint deps-world deps-status
+.PHONY: deps deps-build deps-lint deps-world deps-status deps-ports
 deps-build:
 	$(call need,$(DEPS_BUILD))
 deps: ## install what build and tests need (Debian packages, sudo only when not root)
@@ -202,6 +205,8 @@ deps-world: deps ## and what check-world needs
 deps-status: deps ## and what check-status needs
 	$(call need,$(DEPS_STATUS))
 	sh tests/world/fetch.sh build/world prometheus
+deps-ports: deps-build ## and what check-ports needs
+	$(call need,$(DEPS_PORTS))
 deps-lint: deps
 	$(call need,$(DEPS_LINT))
 
@@ -268,6 +273,22 @@ check-world: deps-world all ## what people run from inetd, each with its real cl
 .PHONY: check-status
 check-status: deps-status all ## the status page in a real browser, its metrics in a real Prometheus
 	STATUS=complete FLAVOR=$(FLAVOR) $(PYTEST) -q -p no:cacheprovider tests/e2e/test_status_outside.py $(PYTEST_ARGS)
+
+# What needs no library but libc, for the processors that os/raw.h has assembly for.
+PORTS    := aarch64 riscv64
+PORT_OBJ := $(filter $(B)/daemon/base/% $(B)/daemon/model/% $(B)/daemon/os/%,$(LIB_OBJ))
+.PHONY: check-ports port
+check-ports: deps-ports ## other processors: compile what needs libc only, run the raw system calls there
+	@set -e; for p in $(PORTS); do \
+		$(MAKE) --no-print-directory -j$(CORES) FLAVOR=$$p PORT=$$p CC=$$p-linux-gnu-gcc \
+			HCC=$$p-linux-gnu-gcc AR=$$p-linux-gnu-ar CPPFLAGS=-Werror port; \
+	done
+port: $(B)/ports $(filter-out $(RICH_PROGS),$(HANDLERS))
+	qemu-$(PORT) -L /usr/$(PORT)-linux-gnu $(B)/ports
+	[ "$$(echo hello | qemu-$(PORT) $(B)/handlers/echo)" = hello ]
+$(B)/ports: tests/ports/ports.c $(PORT_OBJ) $(B)/settings
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(D_CFLAGS) -MF $@.d -o $@ $< $(PORT_OBJ) $(D_LDFLAGS)
 
 asan: ## every test under address and undefined-behaviour sanitizers
 	@$(MAKE) --no-print-directory FLAVOR=asan unit replay e2e
@@ -372,4 +393,4 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 -include $(LIB_OBJ:.o=.d) $(CTL_OBJ:.o=.d) $(HLIB_OBJ:.o=.d) $(TLIB_OBJ:.o=.d) $(PROG_SRC:%.c=$(B)/%.d) \
-         $(HANDLER_SRC:%.c=$(B)/static/%.d) $(RICH_OBJ:.o=.d) $(UNITS:%=%.d) $(REPLAYS:%=%.d)
+         $(HANDLER_SRC:%.c=$(B)/static/%.d) $(RICH_OBJ:.o=.d) $(UNITS:%=%.d) $(REPLAYS:%=%.d) $(B)/ports.d
