@@ -86,6 +86,13 @@ def processes():
     return found
 
 
+def living(*pids):
+    """Those of them that still run.  One that has ended may be there until it is waited for, by us
+    if it was an orphan."""
+    table = processes()
+    return [p for p in pids if p in table and table[p][3] not in "ZX"]
+
+
 def descendants(pid):
     table = processes()
     found, front = {}, {pid}

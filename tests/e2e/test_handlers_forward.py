@@ -17,7 +17,7 @@ import time
 import pytest
 
 from handlerlib import PATIENCE, Session, command
-from superdlib import HANDLERS, eventually, free_port, processes
+from superdlib import HANDLERS, eventually, free_port, living, processes
 
 # Tells that it was started, waits, then serves as many as come: gives back what it gets, in upper
 # case, a chunk at a time.
@@ -514,7 +514,7 @@ def test_it_is_stopped_when_idle_and_so_are_we(backend):
         assert f.ask(b"hello") == b"HELLO"
         pid, = backend.starts()
         assert f.finish() == 0
-        assert pid not in processes()
+        assert not living(pid)
     assert "started, process" in f.log
 
 
@@ -559,7 +559,7 @@ def test_a_program_that_never_answers_is_stopped(backend):
             with c, pytest.raises(ConnectionResetError):
                 read_all(c)
         pid, = backend.starts()
-        eventually(lambda: pid not in processes(), "it is gone")
+        eventually(lambda: not living(pid), "it is gone")
         f.process.terminate()
         f.finish()
     assert f"forward: sh does not answer on {backend.target}\n" in f.log
@@ -603,7 +603,7 @@ def test_h29_its_whole_group_is_stopped(backend):
         pids = backend.starts()
         assert len(pids) == 3
         assert f.finish() == 0
-        assert not set(pids) & set(processes())
+        assert not living(*pids)
 
 
 def test_a_stop_in_the_middle_leaves_nothing(backend):
@@ -615,7 +615,7 @@ def test_a_stop_in_the_middle_leaves_nothing(backend):
             assert f.finish() == 0
             with pytest.raises(ConnectionResetError):
                 c.recv(100)
-    assert not set(backend.starts()) & set(processes())
+    assert not living(*backend.starts())
 
 
 def test_killed_it_takes_the_program_along(backend):
@@ -624,7 +624,7 @@ def test_killed_it_takes_the_program_along(backend):
         f.process.kill()
         f.finish()
         pid, = backend.starts()
-        eventually(lambda: pid not in processes() or processes()[pid][3] == "Z", "it is gone")
+        eventually(lambda: not living(pid), "it is gone")
 
 
 def test_clients_that_leave_while_it_starts_are_forgotten(backend):

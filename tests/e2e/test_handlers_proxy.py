@@ -435,9 +435,9 @@ needs_haproxy = pytest.mark.skipif(not HAPROXY, reason="HAProxy is not installed
 
 
 class Haproxy:
-    """One listener before one server, which it checks ten times a second."""
+    """One listener before one server, which it checks so often."""
 
-    def __init__(self, folder, server, server_options, backend="", listen="127.0.0.1"):
+    def __init__(self, folder, server, server_options, backend="", listen="127.0.0.1", every_ms=100):
         family = socket.AF_INET6 if ":" in listen else socket.AF_INET
         self.control = folder / "haproxy.sock"
         with socket.create_server((listen, 0), family=family) as listener:
@@ -456,7 +456,7 @@ class Haproxy:
                 "  default_backend out\n"
                 "backend out\n"
                 f"{backend}"
-                f"  server s {server} check inter 100ms {server_options}\n")
+                f"  server s {server} check inter {every_ms}ms {server_options}\n")
             self.log = open(folder / "haproxy.log", "w+")
             self.process = subprocess.Popen(
                 [HAPROXY, "-db", "-f", str(folder / "haproxy.cfg")], stdin=subprocess.DEVNULL,

@@ -13,7 +13,7 @@ import time
 import pytest
 
 from handlerlib import PATIENCE, Session, command, exchange
-from superdlib import HANDLERS, eventually, processes
+from superdlib import HANDLERS, eventually, living
 
 
 def pty(*argv):
@@ -185,7 +185,7 @@ def test_a_client_that_leaves_hangs_up():
         pid = int(read_until(s.client, b"\n"))
         leave(s.client)
         assert (s.finish(), s.log) == (0, "")
-        assert pid not in processes()
+        assert not living(pid)
 
 
 def test_a_client_that_leaves_in_the_middle_of_output_hangs_up():
@@ -204,7 +204,7 @@ def test_h29_a_stop_reaches_the_whole_session(number):
         pids = [int(read_until(s.client, b"\n")) for _ in range(3)]
         s.process.send_signal(number)
         s.finish()
-        assert not set(pids) & set(processes())
+        assert not living(*pids)
 
 
 def test_nobody_is_left_when_the_program_exits():
@@ -212,7 +212,7 @@ def test_nobody_is_left_when_the_program_exits():
     with Session(pty("-g", "200ms", "sh", "-c", line)) as s:
         pid = int(read_until(s.client, b"\n"))
         assert s.finish() == 0
-        assert pid not in processes()
+        assert not living(pid)
 
 
 def test_killed_it_takes_the_program_along():
@@ -220,7 +220,7 @@ def test_killed_it_takes_the_program_along():
         pid = int(read_until(s.client, b"\n"))
         s.process.kill()
         s.finish()
-        eventually(lambda: pid not in processes() or processes()[pid][3] == "Z", "it is gone")
+        eventually(lambda: not living(pid), "it is gone")
 
 
 def test_it_runs_by_hand_between_pipes():

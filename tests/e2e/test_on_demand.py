@@ -4,7 +4,7 @@ forward starts the server for the first client and stops it when nobody is there
 import sys
 import threading
 
-from superdlib import HANDLERS, PATIENCE, eventually, free_port, processes, script
+from superdlib import HANDLERS, PATIENCE, eventually, free_port, living, processes, script
 
 SERVER = f"""#!{sys.executable}
 import os, socket, sys
@@ -44,7 +44,7 @@ def test_the_server_runs_only_while_it_has_clients(superd, folder):
     assert d.ask(data=b"first") == b"FIRST"
     first, = pids(starts)
     d.wait_for("close", count=1)
-    assert first not in processes()
+    assert not living(first)
     assert d.ask(data=b"second") == b"SECOND"
     assert len(pids(starts)) == 2
     d.wait_for("close", count=2)
@@ -75,7 +75,7 @@ def test_a_stop_ends_the_server_too(superd, folder):
         server, = pids(starts)
         d.checked_fds = False
         d.stop()
-    eventually(lambda: server not in processes(), "the server is gone")
+    eventually(lambda: not living(server), "the server is gone")
 
 
 def test_reload_and_upgrade_cut_nobody_off(superd, folder):

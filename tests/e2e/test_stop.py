@@ -7,8 +7,7 @@ import time
 
 import pytest
 
-from superdlib import (PATIENCE, SOON, connect, descendants, echo, eventually, port_of, processes,
-                       shell)
+from superdlib import (PATIENCE, SOON, connect, descendants, echo, eventually, living, port_of, shell)
 
 STUBBORN = "trap '' TERM; echo ready; while :; do sleep 0.1; done"
 
@@ -195,7 +194,7 @@ def test_superd_that_is_killed_leaves_connections_to_their_handlers(superd):
         d.process.wait()
         c.send(b"y")
         assert c.read(1) == b"y"
-    eventually(lambda: pid not in processes() or processes()[pid][3] == "Z", "the handler ends")
+    eventually(lambda: not living(pid), "the handler ends")
     d.poll_log()
     d.events = [e for e in d.events if e["event"] != "accept"]
     d.status = 0
