@@ -25,6 +25,8 @@ INSTALL   ?= install
 CFLAGS    ?= -O2 -g
 CORES     := $(shell nproc 2>/dev/null || echo 1)
 PYTEST    ?= pytest
+# End-to-end tests at once; each has a network of its own then.  0: one after the other, in this one.
+JOBS      ?= 4
 CLANG     ?= clang
 
 # ---------------------------------------------------------------- what is built from what
@@ -170,8 +172,8 @@ $(TLIB): $(TLIB_OBJ)
 
 # ---------------------------------------------------------------- dependencies, Debian packages by name
 DEPS_BUILD := gcc libc6-dev pkg-config libevent-dev libjansson-dev libncurses-dev uthash-dev musl-tools
-DEPS_TEST  := libcmocka-dev python3-pytest python3-jsonschema python3-pyte mandoc netcat-openbsd curl perl \
-              git rsync openssh-server openssh-client haproxy shellcheck clang iproute2 \
+DEPS_TEST  := libcmocka-dev python3-pytest python3-pytest-xdist python3-jsonschema python3-pyte mandoc \
+              netcat-openbsd curl perl git rsync openssh-server openssh-client haproxy shellcheck clang iproute2 \
               strace tftpd-hpa tftp-hpa fcgiwrap libfcgi-bin python3-prometheus-client
 # Programs that people run from inetd, and their clients; the second list is unpacked, not installed.
 DEPS_WORLD := finger inetutils-telnet tftp-hpa busybox cvs curl openssl fortune-mod fortunes-min \
@@ -262,17 +264,30 @@ $(B)/replay/%: tests/fuzz/%.c tests/fuzz/replay.c $(LIB) $(TLIB) $(B)/settings
 replay: $(REPLAYS) ## run the fuzzers' corpora once
 	@set -e; for t in $(REPLAYS); do $$t tests/fuzz/corpus/$$(basename $$t)/*; done
 
+# $(call pytest,FILES,VARIABLES): tests of this flavour, several at once.
+define pytest
+	@command -v $(PYTEST) >/dev/null || { echo "make $@ needs pytest: run 'make deps'"; exit 1; }
+	@jobs=$(JOBS); \
+	if [ $$jobs != 0 ] && ! $(PYTEST) -VV 2>&1 | grep -q xdist; then \
+		echo "make $@ needs pytest-xdist: run 'make deps', or one test after the other with JOBS=0"; exit 1; \
+	elif [ $$jobs != 0 ] && ! unshare -n ip link set lo up 2>/dev/null; then \
+		echo "one test after the other: there can be no networks for several (needs root, unshare and ip)"; \
+		jobs=0; \
+	fi; \
+	[ $$jobs = 0 ] && several='' || several="--numprocesses=$$jobs --dist=loadgroup"; \
+	set -x; $(2) FLAVOR=$(FLAVOR) $(PYTEST) -q -p no:cacheprovider $$several $(1) $(PYTEST_ARGS)
+endef
+
 e2e: all ## end-to-end tests of this flavour
-	@command -v $(PYTEST) >/dev/null || { echo "make e2e needs pytest: run 'make deps'"; exit 1; }
-	FLAVOR=$(FLAVOR) $(PYTEST) -q -p no:cacheprovider tests/e2e $(PYTEST_ARGS)
+	$(call pytest,tests/e2e)
 
 .PHONY: check-world
 check-world: deps-world all ## what people run from inetd, each with its real client; inetd and xinetd beside superd
-	WORLD=complete FLAVOR=$(FLAVOR) $(PYTEST) -q -p no:cacheprovider tests/e2e/test_world.py $(PYTEST_ARGS)
+	$(call pytest,tests/e2e/test_world.py,WORLD=complete)
 
 .PHONY: check-status
 check-status: deps-status all ## the status page in a real browser, its metrics in a real Prometheus
-	STATUS=complete FLAVOR=$(FLAVOR) $(PYTEST) -q -p no:cacheprovider tests/e2e/test_status_outside.py $(PYTEST_ARGS)
+	$(call pytest,tests/e2e/test_status_outside.py,STATUS=complete)
 
 # What needs no library but libc, for the processors that os/raw.h has assembly for.
 PORTS    := aarch64 riscv64

@@ -1,11 +1,67 @@
-"""The fixtures.  `superd(config)` is the one that nearly every test uses; see superdlib.py."""
+"""The fixtures.  `superd(config)` is the one that nearly every test uses; see superdlib.py.
 
+With pytest-xdist several tests run at once, each worker in a network of its own: ports, abstract
+names and counters are nobody else's.  A test that touches what is the whole machine's, or that is
+about time, says @pytest.mark.alone(why), and nothing else runs meanwhile.
+"""
+
+import contextlib
+import ctypes
+import fcntl
+import os
 import shutil
+import subprocess
 
 import pytest
 
 import superdlib
 from superdlib import Superd, new_folder
+
+
+WORKER = os.environ.get("PYTEST_XDIST_WORKER")
+CLONE_NEWNET = 0x40000000
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "alone(why): no other test runs meanwhile")
+
+
+def pytest_collection_modifyitems(items):
+    """The longest by far goes first, or three of four workers would wait for it at the end."""
+    items.sort(key=lambda item: "test_storm" not in item.nodeid)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_network():
+    """Of a worker: a new one that has nothing but loopback.  `make e2e` has tried that it can be."""
+    if WORKER:
+        if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNET):
+            pytest.exit(f"no network for a worker: {os.strerror(ctypes.get_errno())}", 1)
+        subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+
+
+@contextlib.contextmanager
+def locked(name, how):
+    with open(superdlib.BUILD / name, "w") as f:
+        fcntl.flock(f, how)
+        try:
+            yield
+        finally:  # and not by closing it alone: a process that was forked may have it, too
+            fcntl.flock(f, fcntl.LOCK_UN)
+
+
+@pytest.fixture(autouse=True)
+def turn(request):
+    """Tests share the lock; one that is to be alone has it to itself.  All go through the gate, so
+    that who waits for the others to end is not overtaken by new ones for ever."""
+    if not WORKER:
+        yield
+        return
+    how = fcntl.LOCK_EX if request.node.get_closest_marker("alone") else fcntl.LOCK_SH
+    with contextlib.ExitStack() as stack:
+        with locked("gate.lock", fcntl.LOCK_EX):
+            stack.enter_context(locked("turn.lock", how))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,5 @@
 """A real systemd for a test: process 1 of its own namespaces of processes, mounts and cgroups, with
-the unit that `make install` installs.  The network and the files are this machine's."""
+the unit that `make install` installs.  The network is the test's, the files are this machine's."""
 
 import json
 import os

@@ -345,6 +345,7 @@ def test_superds_memory_is_closed_to_a_handlers_user(superd, probes, folder, lis
 
 
 @needs_root
+@pytest.mark.alone("the setting is the whole machine's")
 def test_a_dumpable_kernel_setting_makes_superd_copy(superd):
     """With fs.suid_dumpable=1 a user may trace what becomes his: then nothing is shared."""
     path = pathlib.Path("/proc/sys/fs/suid_dumpable")
