@@ -110,6 +110,18 @@ def test_git_daemon_serves_a_clone_and_refuses_a_push(superd, folder, repository
     assert "second" not in run("git", "-C", base / "project", "log", "--oneline", env=env).stdout
 
 
+@needs("git")
+@needs_root
+def test_the_sample_of_git_serves_repositories_that_are_not_its_users(superd, folder, repository):
+    base, env = repository
+    sample = json.loads((SAMPLES / "git.json").read_text())["services"]["git"]
+    sample["exec"] = [word.replace("/srv/git", str(base)) for word in sample["exec"]]
+    d = superd({"services": {"git": {**sample, "enabled": True, "listen": "127.0.0.1:0"}}})
+    url = f"git://127.0.0.1:{port_of(d.addr['git'])}/project"
+    told = run("git", "ls-remote", url, env=env)
+    assert told.returncode == 0 and "refs/heads/main" in told.stdout, told.stdout
+
+
 # ---------------------------------------------------------------- rsync
 
 
