@@ -8,6 +8,24 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A whole command line in one string, as in inetd.conf, is the name of no program. */
+static const char *words_hint(
+	struct loader *l, const struct draft *d, const char *key, const char *name)
+{
+	char *first = mem_print("%.*s", (int)strcspn(name, " "), name), *hint;
+	char *whole = strchr(first, '/') ? draft_inside(d, key, first) : mem_dup(first);
+	const char *why, *text = "";
+
+	if (strchr(name, ' ') && program_find(l, whole, d->s.chroot, &why)) {
+		hint = mem_print("; arguments are elements of their own: [\"%s\", ...]", first);
+		text = loader_text(l, hint);
+		free(hint);
+	}
+	free(whole);
+	free(first);
+	return text;
+}
+
 static const char *resolve(
 	struct loader *l, const struct draft *d, const char *key, const char *name)
 {
@@ -17,7 +35,7 @@ static const char *resolve(
 	path = program_find(l, whole, d->s.chroot, &why);
 	if (!path) {
 		if (d->s.enabled)
-			draft_complain(l, d, key, "%s", why);
+			draft_complain(l, d, key, "%s%s", why, words_hint(l, d, key, name));
 		path = loader_text(l, whole);
 	}
 	free(whole);
