@@ -268,11 +268,11 @@ replay: $(REPLAYS) ## run the fuzzers' corpora once
 define pytest
 	@command -v $(PYTEST) >/dev/null || { echo "make $@ needs pytest: run 'make deps'"; exit 1; }
 	@jobs=$(JOBS); \
-	if [ $$jobs != 0 ] && ! $(PYTEST) -VV 2>&1 | grep -q xdist; then \
-		echo "make $@ needs pytest-xdist: run 'make deps', or one test after the other with JOBS=0"; exit 1; \
-	elif [ $$jobs != 0 ] && ! unshare -n ip link set lo up 2>/dev/null; then \
+	if [ $$jobs != 0 ] && ! unshare -n ip link set lo up 2>/dev/null; then \
 		echo "one test after the other: there can be no networks for several (needs root, unshare and ip)"; \
 		jobs=0; \
+	elif [ $$jobs != 0 ] && ! $(PYTEST) -VV 2>&1 | grep -q xdist; then \
+		echo "make $@ needs pytest-xdist: run 'make deps', or one test after the other with JOBS=0"; exit 1; \
 	fi; \
 	[ $$jobs = 0 ] && several='' || several="--numprocesses=$$jobs --dist=loadgroup"; \
 	set -x; $(2) FLAVOR=$(FLAVOR) $(PYTEST) -q -p no:cacheprovider $$several $(1) $(PYTEST_ARGS)
