@@ -11,7 +11,6 @@ import re
 import resource
 import shutil
 import subprocess
-import time
 
 import pytest
 
@@ -270,15 +269,21 @@ def test_h18_a_program_in_a_chroot_is_looked_for_inside(tmp_path):
 
 # ---- size ----
 
+def spent():
+    """Seconds of the processor, by programs that have ended: a busy machine changes little there."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
 def test_ten_thousand_services_load_quickly_on_many_lines_or_one(tmp_path):
     services = {f"s{i}": {"listen": f"127.{i // 250 + 1}.{i % 250}.1:80", "exec": "/bin/sh"}
                 for i in range(10000)}
     f = tmp_path / "x.json"
     for indent in (None, 1):
         f.write_text(json.dumps({"services": services, "defaults": {"user": ME}}, indent=indent))
-        start = time.monotonic()
+        start = spent()
         r = superd("-t", "-c", f)
-        took = time.monotonic() - start
+        took = spent() - start
         assert r.returncode == 0
         assert len(r.stdout.splitlines()) == 10001
         # A release build takes a tenth of a second; quadratic time would be many.
@@ -292,9 +297,9 @@ def test_a_hundred_thousand_prefixes_load_quickly(tmp_path):
     f.write_text(json.dumps({"defaults": {"user": ME, "deny": {"file": "list.txt"}},
                              "services": {f"s{i}": {"listen": f"{7000 + i}", "exec": "/bin/sh"}
                                           for i in range(100)}}))
-    start = time.monotonic()
+    start = spent()
     r = superd("-t", "-c", f)
-    took = time.monotonic() - start
+    took = spent() - start
     assert (r.returncode, r.stderr) == (0, "")
     assert r.stdout.count("rules=100000") == 100
     # A release build takes 40 ms; a list for each service would be seconds.
