@@ -9,6 +9,9 @@ import pytest
 
 from superdlib import echo, needs_root, port_of, script, shell
 
+# Read before a worker enters its own network, where older kernels do not show it.
+RMEM_MAX = int(pathlib.Path("/proc/sys/net/core/rmem_max").read_text())
+
 # Asks its own connection, as the handler has it.
 OPTION = """#!/usr/bin/env python3
 import socket, sys
@@ -154,10 +157,9 @@ def test_buffers_are_set(superd, option):
 
 @needs_root
 def test_root_goes_beyond_the_systems_buffers(superd, option):
-    most = int(pathlib.Path("/proc/sys/net/core/rmem_max").read_text())
     d = superd({"services": {"a": option(socket.SOL_SOCKET, socket.SO_RCVBUF,
-                                         receive_buffer=2 * most)}})
-    assert ask(d) == str(4 * most)
+                                         receive_buffer=2 * RMEM_MAX)}})
+    assert ask(d) == str(4 * RMEM_MAX)
 
 
 def test_a_reload_changes_the_options_of_an_open_socket(superd, option):
