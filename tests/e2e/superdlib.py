@@ -220,6 +220,16 @@ def connect(text, timeout=PATIENCE, source=None):
     return Client(sock)
 
 
+def free_port():
+    """One that is free on all addresses, and not of those that the kernel gives to clients: what is
+    left of a connection of 127.5.5.5 keeps its port from whoever wants it on all."""
+    for port in random.sample(range(20000, 32000), 100):
+        with socket.socket() as s, contextlib.suppress(OSError):
+            s.bind(("", port))
+            return port
+    raise AssertionError("no port is free")
+
+
 def port_of(text):
     return int(text.rsplit(":", 1)[1])
 
@@ -618,14 +628,6 @@ def new_folder():
     folder = pathlib.Path(tempfile.mkdtemp(prefix="superd-e2e-"))
     folder.chmod(0o755)
     return folder
-
-
-def free_port():
-    """One that the kernel gives to nobody meanwhile: not of those it chooses from."""
-    while True:
-        with contextlib.suppress(OSError), socket.socket() as s:
-            s.bind(("127.0.0.1", random.randrange(20000, 32000)))
-            return s.getsockname()[1]
 
 
 def rss_kb(pid):

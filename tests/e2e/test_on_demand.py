@@ -4,7 +4,7 @@ forward starts the server for the first client and stops it when nobody is there
 import sys
 import threading
 
-from superdlib import HANDLERS, PATIENCE, eventually, free_port, living, processes, script
+from superdlib import HANDLERS, PATIENCE, eventually, free_port, living, script
 
 SERVER = f"""#!{sys.executable}
 import os, socket, sys
