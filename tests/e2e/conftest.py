@@ -27,8 +27,8 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(items):
-    """The longest by far goes first, or three of four workers would wait for it at the end."""
-    items.sort(key=lambda item: "test_storm" not in item.nodeid)
+    """Those that are to be alone go first, when nobody has to be waited for."""
+    items.sort(key=lambda item: not item.get_closest_marker("alone"))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -8,6 +8,8 @@ its figures.
 import os
 import subprocess
 
+import pytest
+
 from superdlib import ASAN, HANDLERS, descriptors, echo, port_of, rss_kb, shell
 
 SECONDS = min(600, float(os.environ.get("STORM_SECONDS", 15)))
@@ -137,6 +139,7 @@ def count_by_service(d, event):
     return counts
 
 
+@pytest.mark.alone("its clients are served in time, or are not")
 def test_the_books_balance_after_a_storm(superd, probes):
     config, crowd = storm()
     d = superd(config)

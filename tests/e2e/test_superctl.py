@@ -53,10 +53,13 @@ def test_ps_shows_the_process(ctl):
     d, run = ctl({"services": {"a": shell("read x"), "b": echo()}})
     with d.connect("a") as c:
         pid = d.wait_for("accept")["pid"]
-        heading, row = rows(run("ps"))
-        seen = dict(zip(heading, row))
+
+        def sleeps():
+            seen = dict(zip(*rows(run("ps"))))
+            return seen["S"] == "S" and seen["PROGRAM"] == "sh" and seen
+        seen = eventually(sleeps, "it waits for input")
         assert (seen["SERVICE"], seen["STATE"], seen["PID"]) == ("a", "running", str(pid))
-        assert seen["S"] == "S" and int(seen["KB"]) > 0 and seen["PROGRAM"] == "sh"
+        assert int(seen["KB"]) > 0
         assert len(rows(run("ps", "b"))) == 1
         c.send(b"\n")
 
