@@ -1,5 +1,6 @@
 """How many at once: who waits, who does not, and what a lack of processes does."""
 
+import os
 import threading
 import time
 
@@ -162,10 +163,11 @@ def test_h24_a_user_without_processes_left_delays_only_his_own_service(superd):
 @needs_root
 @pytest.mark.parametrize("queue, on_limit", [(2, "queue"), (0, "queue"), (2, "reject")])
 def test_h24_without_processes_left_clients_wait_and_none_is_lost(superd, queue, on_limit):
-    """superd itself is an ordinary user who may have three processes."""
+    """superd itself is an ordinary user who may have three processes: one that is nobody else's."""
+    user = 50000 + os.getpid() % 10000
     d = superd({"services": {"a": echo(["127.0.0.1:0"] * 2, queue=queue, on_limit=on_limit),
                              "b": echo(stderr="null")}}, preset=False,
-               prefix=["setpriv", "--reuid=47110", "--regid=47110", "--clear-groups",
+               prefix=["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups",
                        "prlimit", "--nproc=3:3"])
 
     def sockets():
