@@ -3,10 +3,10 @@
 #define BASE_FD_H
 
 /* Long-lived descriptors live at FD_HIGH and above, so that those of a connection are low: the
- * start of a child copies the descriptor table up to its connection and no further.  Not higher,
- * so that a superd with few of them has all below 64: such a table the kernel copies without
- * allocating one. */
-#define FD_HIGH 32
+ * start of a child copies the descriptor table up to its connection and no further.  With 32, those
+ * that are on their way at 64 clients did not fit below: with 10,000 ports, three quarters of the
+ * speed, and a p99 three times as high. */
+#define FD_HIGH 64
 
 /* Opens /dev/null on whichever of 0, 1, 2 is missing (H15).  Exits 111 if that fails. */
 void fd_sanitize(void);
