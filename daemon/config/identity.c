@@ -14,6 +14,7 @@ struct known_account {
 	const char *name; /* in the config's arena; the hash key */
 	int error;        /* 0, or the errno of the lookup */
 	struct identity user;
+	bool has_groups; /* the user's have been looked up */
 	gid_t group;
 	UT_hash_handle hh;
 };
@@ -49,7 +50,7 @@ static const char *why_unknown(const struct known_account *a, bool user, char wh
 }
 
 /* The account, or NULL with a complaint; a disabled service may name one that is not there. */
-static const struct known_account *find(
+static struct known_account *find(
 	struct loader *l, const struct draft *d, const char *key, const char *name, bool user)
 {
 	struct known_account *a = known(l, user ? &l->users : &l->groups, name, user);
@@ -74,9 +75,18 @@ const char *identity_number(
 	return NULL;
 }
 
+/* Only root can give a handler groups, and those that are listed stand in place of the user's. */
+static void find_groups(struct loader *l, const struct draft *d, struct known_account *a)
+{
+	if (a->has_groups || geteuid() != 0 || draft_has(d, "groups"))
+		return;
+	accounts_groups(&a->user, &l->config->arena);
+	a->has_groups = true;
+}
+
 static void set_user(struct loader *l, struct draft *d)
 {
-	const struct known_account *a;
+	struct known_account *a;
 
 	if (!d->user) {
 		if (geteuid() == 0 && !draft_has(d, "trap"))
@@ -89,6 +99,7 @@ static void set_user(struct loader *l, struct draft *d)
 	a = find(l, d, "user", d->user, true);
 	if (!a)
 		return;
+	find_groups(l, d, a);
 	d->s.identity = a->user;
 	if (d->s.enabled && geteuid() != 0 && a->user.uid != geteuid())
 		draft_complain(l, d, "user", "only root can run handlers as '%s'", d->user);
@@ -124,7 +135,7 @@ static void set_groups(struct loader *l, struct draft *d)
 	gid_t *list;
 	size_t n = 0;
 
-	if (!d->groups.items)
+	if (!draft_has(d, "groups"))
 		return;
 	list = arena_new(&l->config->arena, d->groups.count * sizeof *list);
 	for (size_t i = 0; i < d->groups.count; i++) {

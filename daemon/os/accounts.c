@@ -65,22 +65,6 @@ static int find_user(const char *name, struct passwd *entry, char **buf)
 	return -1;
 }
 
-static void find_groups(const struct passwd *entry, struct arena *arena, struct identity *out)
-{
-	int count = 32, room;
-	gid_t *list = NULL;
-
-	do {
-		room = count;
-		free(list);
-		list = mem_array((size_t)room, sizeof *list);
-	} while (getgrouplist(entry->pw_name, entry->pw_gid, list, &count) < 0 && count > room);
-	out->groups_count = (size_t)count;
-	out->groups = memcpy(arena_new(arena, out->groups_count * sizeof *list), list,
-		out->groups_count * sizeof *list);
-	free(list);
-}
-
 int accounts_user(const char *name, struct arena *arena, struct identity *out)
 {
 	struct passwd entry;
@@ -95,7 +79,6 @@ int accounts_user(const char *name, struct arena *arena, struct identity *out)
 		out->user = arena_dup(arena, entry.pw_name);
 		out->home = arena_dup(arena, entry.pw_dir ? entry.pw_dir : "");
 		out->shell = arena_dup(arena, entry.pw_shell ? entry.pw_shell : "");
-		find_groups(&entry, arena, out);
 		free(buf);
 		return 0;
 	}
@@ -112,6 +95,32 @@ int accounts_user(const char *name, struct arena *arena, struct identity *out)
 	out->home = "";
 	out->shell = "";
 	return 0;
+}
+
+static void list_groups(const struct passwd *entry, struct arena *arena, struct identity *out)
+{
+	int count = 32, room;
+	gid_t *list = NULL;
+
+	do {
+		room = count;
+		free(list);
+		list = mem_array((size_t)room, sizeof *list);
+	} while (getgrouplist(entry->pw_name, entry->pw_gid, list, &count) < 0 && count > room);
+	out->groups_count = (size_t)count;
+	out->groups = memcpy(arena_new(arena, out->groups_count * sizeof *list), list,
+		out->groups_count * sizeof *list);
+	free(list);
+}
+
+void accounts_groups(struct identity *of, struct arena *arena)
+{
+	struct passwd entry;
+	char *buf;
+
+	if (find_user(of->user, &entry, &buf) == 0)
+		list_groups(&entry, arena, of);
+	free(buf);
 }
 
 int accounts_group(const char *name, gid_t *out)

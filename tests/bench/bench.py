@@ -136,7 +136,8 @@ def write(folder, name, text):
 def superd_config(folder, listen, **keys):
     service = {"listen": listen, "exec": [CHEAP], "backlog": BACKLOG, "max_connections": 0}
     if os.geteuid() == 0:
-        service["user"] = "root"
+        # As the peers, who leave the groups alone.
+        service.update(user="root", groups=[])
     service.update(keys)
     return write(folder, "superd.json", json.dumps({"services": {"bench": service}}))
 

@@ -151,11 +151,15 @@ static void h17_accounts_are_found_by_name_and_number(void **state)
 	assert_int_equal(id.uid, 0);
 	assert_int_equal(id.gid, 0);
 	assert_string_equal(id.user, "root");
+	assert_int_equal(id.groups_count, 0);
+	accounts_groups(&id, &arena);
 	assert_true(id.groups_count >= 1);
+	assert_int_equal(id.groups[0], 0);
 	assert_int_equal(accounts_user("0", &arena, &id), 0);
 	assert_string_equal(id.user, "root");
 	assert_int_equal(accounts_user("4000000000", &arena, &id), 0);
 	assert_true(id.uid == 4000000000 && id.gid == 4000000000);
+	accounts_groups(&id, &arena);
 	assert_int_equal(id.groups_count, 0);
 	assert_string_equal(id.user, "4000000000");
 	assert_int_equal(accounts_group("root", &gid), 0);
