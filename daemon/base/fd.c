@@ -47,3 +47,8 @@ int fd_high(int fd)
 	close(fd);
 	return high;
 }
+
+int fd_settle(int fd)
+{
+	return fd < FD_SETTLED ? fd : fd_high(fd);
+}

@@ -94,7 +94,7 @@ int sink_open(enum log_target target, const char *path)
 		return -1;
 	sink_drain(0);
 	fd_close(&sink.fd);
-	sink.fd = fd_high(fd);
+	sink.fd = fd_settle(fd);
 	sink.way = way;
 	sink.target = target;
 	sink.peer = peer;

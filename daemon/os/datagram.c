@@ -179,7 +179,7 @@ static int open_pipe(struct mover *m)
 		return -1;
 	}
 	for (int i = 0; i < 2; i++)
-		m->pipe[i] = fd_high(m->pipe[i]);
+		m->pipe[i] = fd_settle(m->pipe[i]);
 	return 0;
 }
 

@@ -133,16 +133,14 @@ const char *handed_why_none(void)
 
 /* ---- taking them */
 
-/* 3 and 4 are wanted for other things, and children copy what is low. */
+/* 3 and 4 are wanted for other things. */
 static int move(int number)
 {
-	int fd = fcntl(number, F_DUPFD_CLOEXEC, FD_HIGH);
+	int fd = fcntl(number, F_DUPFD_CLOEXEC, STEPS_WAKE_FD + 1);
 
 	if (fd < 0)
-		fd = fcntl(number, F_DUPFD_CLOEXEC, STEPS_WAKE_FD + 1);
-	if (fd < 0)
 		fatal("LISTEN_FDS: descriptor %d: %m", number);
-	return fd;
+	return fd_settle(fd);
 }
 
 static bool parse(const char *text, long most, long *out)

@@ -65,7 +65,7 @@ int pidfile_take(const char *path, pid_t *owner)
 		fd_close(&fd);
 		return -1;
 	}
-	return fd_high(fd);
+	return fd_settle(fd);
 }
 
 void pidfile_remove(const char *path, int *fd)

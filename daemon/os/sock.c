@@ -107,7 +107,7 @@ static int open_socket(struct addr *a)
 		to_ipv4_any(a);
 		fd = socket(AF_INET, type, 0);
 	}
-	return fd_high(fd);
+	return fd_settle(fd);
 }
 
 static int bind_and_listen(int fd, const struct addr *a, const struct service *s,
@@ -142,7 +142,7 @@ static void set_scope(struct addr *a, const struct service *s)
 /* The parent bound it and said how many may wait; what else a service says holds for it, too. */
 static int use_handed(const struct addr *a, const struct service *s, const char **call)
 {
-	int fd = fcntl(handed_at(a->handed - 1)->fd, F_DUPFD_CLOEXEC, FD_HIGH);
+	int fd = fd_settle(fcntl(handed_at(a->handed - 1)->fd, F_DUPFD_CLOEXEC, 0));
 
 	*call = "dup";
 	if (fd < 0)

@@ -142,7 +142,6 @@ struct starter *start_new(bool root)
 	wake = fcntl(wake, F_DUPFD_CLOEXEC, STEPS_WAKE_FD + 1);
 	take_number(ends[1], STEPS_REPORT_FD);
 	take_number(wake, STEPS_WAKE_FD);
-	s->report_fd = fd_high(s->report_fd);
 	s->wake_fd = STEPS_WAKE_FD;
 	s->flags = CLONE_VM;
 	s->has_close_range = can_unshare_files();

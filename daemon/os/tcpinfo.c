@@ -54,7 +54,7 @@ bool tcpinfo_of(int fd, struct tcpinfo *out)
 
 int tcpinfo_open(void)
 {
-	return fd_high(
+	return fd_settle(
 		socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_SOCK_DIAG));
 }
 

@@ -10,7 +10,7 @@
 int activity_open(struct daemon *d)
 {
 	if (d->activity < 0)
-		d->activity = fd_high(epoll_create1(EPOLL_CLOEXEC));
+		d->activity = fd_settle(epoll_create1(EPOLL_CLOEXEC));
 	return d->activity < 0 ? -1 : 0;
 }
 

@@ -255,7 +255,7 @@ int daemon_run(struct config *config, const struct daemon_options *options)
 	if (state)
 		begin_upgraded(&d, config, state);
 	else
-		begin_new(&d, fd_high(ready_fd));
+		begin_new(&d, fd_settle(ready_fd));
 	if (state)
 		config_unref(config);
 	json_decref(state);

@@ -15,7 +15,7 @@ void reserve_fill(struct daemon *d)
 
 		if (fd < 0)
 			return;
-		d->reserve[d->reserve_count++] = fd_high(fd);
+		d->reserve[d->reserve_count++] = fd_settle(fd);
 	}
 }
 

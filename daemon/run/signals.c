@@ -38,7 +38,7 @@ void signals_open(struct daemon *d)
 	d->signal_fd = signalfd(-1, &read_here, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (d->signal_fd < 0)
 		fatal("signalfd: %m");
-	d->signal_fd = fd_high(d->signal_fd);
+	d->signal_fd = fd_settle(d->signal_fd);
 }
 
 static void reopen_log(void)

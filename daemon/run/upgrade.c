@@ -72,7 +72,7 @@ static int save_state(struct daemon *d, struct inheritance *in)
 		errno = why;
 	}
 	free(text);
-	return fd_high(fd);
+	return fd_settle(fd);
 }
 
 /* ---- arguments */
@@ -132,8 +132,7 @@ static int ask(struct daemon *d)
 	free(in.fds);
 	if (u->state_fd < 0 || pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
 		return errno;
-	u->words_fd = fd_high(ends[0]);
-	ends[1] = fd_high(ends[1]);
+	u->words_fd = fd_settle(ends[0]);
 	error = spawn(d, d->options->folder, ends[1], &u->pid);
 	close(ends[1]);
 	return error;

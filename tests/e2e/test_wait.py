@@ -238,6 +238,23 @@ def test_its_stderr_is_in_the_log(superd, folder):
         d.wait_for("stderr", line="here I am", conn=1)
 
 
+def test_sockets_that_were_open_before_can_be_handed_on_after_a_reload(superd, folder):
+    out = folder / "out"
+    look = script(folder, "look.py", f"""#!/usr/bin/env python3
+import socket
+sockets = [socket.socket(fileno=3 + i) for i in range(20)]
+open({str(out)!r}, "w").write(repr([s.getsockname() for s in sockets]))
+sockets[0].accept()[0].close()
+""")
+    paths = [f"{folder}/{n}.sock" for n in range(20)]
+    service = {"listen": [f"unix:{p}" for p in paths], "exec": "cat"}
+    d = superd({"services": {"a": service}})
+    d.reload({"services": {"a": {**service, "mode": "wait", "exec": str(look)}}})
+    connect(d.addrs["a"][0]).close()
+    d.wait_for("close", exit=0)
+    assert eval(out.read_text()) == paths
+
+
 def rewrite(d, old, new):
     d.config.write_text(d.config.read_text().replace(old, new))
     d.kill(1)

@@ -109,6 +109,21 @@ static void a_high_descriptor_is_high_and_closed_at_exec(void **state)
 	close(ends[1]);
 }
 
+static void what_superd_holds_stays_low_while_there_is_room(void **state)
+{
+	int low = dup(0), above = fcntl(0, F_DUPFD_CLOEXEC, FD_SETTLED), moved;
+
+	(void)state;
+	assert_true(low < FD_SETTLED);
+	assert_int_equal(fd_settle(low), low);
+	assert_int_equal(fd_settle(-1), -1);
+	moved = fd_settle(above);
+	assert_true(moved >= FD_HIGH);
+	assert_int_equal(fcntl(above, F_GETFD), -1);
+	close(low);
+	close(moved);
+}
+
 static int check_no_room(const void *context)
 {
 	const struct rlimit low = { FD_HIGH, FD_HIGH };
@@ -144,6 +159,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(whichever_of_0_1_2_is_missing_is_the_null_device),
 		cmocka_unit_test(a_high_descriptor_is_high_and_closed_at_exec),
+		cmocka_unit_test(what_superd_holds_stays_low_while_there_is_room),
 		cmocka_unit_test(where_there_is_no_room_above_it_stays_where_it_is),
 		cmocka_unit_test(closing_is_once_and_leaves_errno_alone),
 	};
