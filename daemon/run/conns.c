@@ -281,7 +281,7 @@ void conn_close(struct conn *c, int wait_status, const struct rusage *used)
 	}
 	/* Whoever could not be started is told of in the middle of a start. */
 	if (started)
-		queue_serve_all(u);
+		queue_serve(u);
 	if (waiter)
 		wait_ended(waiter, how);
 	room_freed(u);

@@ -194,6 +194,7 @@ static void daemon_free(struct daemon *d)
 	reserve_release(d);
 	leftovers_free(d);
 	poll_forget(&d->shortage_timer);
+	poll_forget(&d->queue_timer);
 	poll_forget(&d->phase_timer);
 	poll_forget(&d->log_timer);
 	manager_free(d);

@@ -9,11 +9,14 @@
 #include "daemon/run/conns.h"
 #include "daemon/run/launch.h"
 #include "daemon/run/listener.h"
+#include "daemon/run/poll.h"
 #include "daemon/run/room.h"
 
 #include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
+
+#define BATCH 16 /* starts in a go: many places may have come free at once (H24) */
 
 struct lane {
 	TAILQ_ENTRY(lane) ring;
@@ -164,35 +167,57 @@ static bool serve_one(struct unit *u)
 	return true;
 }
 
-void queue_serve(struct unit *u)
+static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
-	while (serve_one(u))
-		;
+	(void)fd;
+	(void)what;
+	queue_serve_all(arg);
 }
 
-/* Services take turns, or one that is never idle would keep the places of all for itself; and so do
- * those who wait here and those who wait in the kernel, whose services have no queue. */
-static void serve_in_turns(struct daemon *d)
+static void serve_later(struct daemon *d)
+{
+	poll_within(&d->queue_timer, d->base, 0, on_timer, d);
+}
+
+void queue_serve_all(struct daemon *d)
 {
 	size_t idle = 0;
+	int left = BATCH;
 
 	while (d->waiting && idle < d->units_count && admit_place_of_all(d)) {
 		struct unit *u = d->turn ? d->turn : TAILQ_FIRST(&d->units);
 
+		if (!left) {
+			serve_later(d);
+			return;
+		}
 		d->kernels_turn = !d->kernels_turn;
-		if (d->kernels_turn && room_let_in(d))
+		if (d->kernels_turn && room_let_in(d)) {
+			left--;
 			continue;
+		}
 		d->turn = TAILQ_NEXT(u, all);
-		idle = serve_one(u) ? 0 : idle + 1;
+		if (serve_one(u)) {
+			left--;
+			idle = 0;
+		} else {
+			idle++;
+		}
 	}
 }
 
-void queue_serve_all(struct unit *u)
+void queue_serve(struct unit *u)
 {
-	if (u->daemon->config->max_connections)
-		serve_in_turns(u->daemon);
-	else
-		queue_serve(u);
+	struct daemon *d = u->daemon;
+
+	if (d->config->max_connections) {
+		queue_serve_all(d);
+		return;
+	}
+	for (int i = 0; i < BATCH; i++)
+		if (!serve_one(u))
+			return;
+	serve_later(d);
 }
 
 static void each_in(

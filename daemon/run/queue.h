@@ -13,12 +13,15 @@ void queue_add(struct conn *c);
  * could not be started, and will be tried again. */
 void queue_put_back(struct conn *c);
 
-/* Starts handlers for those whose turn it is, as long as there are places. */
+/* The service has got a place: starts a handler for whose turn it is; where there is a limit of all
+ * services together, in any service. */
 void queue_serve(struct unit *u);
 
-/* The same for the service that has got a place; and where the limit of all services together is
- * what they wait for, for the others. */
-void queue_serve_all(struct unit *u);
+/* The same for all that wait, as long as there are places.  Services take turns, or one that is
+ * never idle would keep the places of all for itself; and so do those who wait here and those who
+ * wait in the kernel, whose services have no queue.  Of many, some are started now and the others
+ * in the next turns of the loop. */
+void queue_serve_all(struct daemon *d);
 
 /* Those that wait, in the order of their lanes. */
 void queue_each(

@@ -101,23 +101,20 @@ void room_recheck(struct daemon *d)
 {
 	struct unit *u;
 
-	TAILQ_FOREACH (u, &d->units, all) {
+	TAILQ_FOREACH (u, &d->units, all)
 		wake_all(&u->full);
-		queue_serve(u);
-	}
+	queue_serve_all(d);
 	wake_all(&d->full);
 }
 
 static void shortage_over(evutil_socket_t fd, short what, void *arg)
 {
 	struct daemon *d = arg;
-	struct unit *u;
 
 	(void)fd;
 	(void)what;
 	reserve_fill(d);
-	TAILQ_FOREACH (u, &d->units, all)
-		queue_serve(u);
+	queue_serve_all(d);
 	wake_all(&d->shortage);
 }
 

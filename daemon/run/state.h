@@ -193,7 +193,7 @@ struct daemon {
 
 	struct waitlist full;     /* wait for any handler to end: max_connections of all */
 	struct waitlist shortage; /* wait for descriptors, memory, processes */
-	struct event *shortage_timer;
+	struct event *shortage_timer, *queue_timer;
 	struct pace shortage_pace;
 
 	int reserve[RESERVE]; /* see reserve.h */

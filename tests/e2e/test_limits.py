@@ -116,6 +116,24 @@ def test_clients_that_gave_up_waiting_do_not_hold_the_queue(superd):
     d.answers("a", PATIENCE)
 
 
+@pytest.mark.parametrize("of_all", [False, True])
+def test_a_long_queue_is_served_when_there_is_room_for_all(superd, of_all):
+    """Some in each turn of the loop (H24), and the last one, too."""
+    def config(n):
+        return {"max_connections": n if of_all else 0,
+                "services": {"a": echo(queue=200, max_connections=0 if of_all else n)}}
+    d = superd(config(1))
+    clients = [d.connect("a") for _ in range(200)]
+    for c in clients:
+        c.send(b"x")
+    d.wait_for("suspend")
+    gone = [d.connect("a") for _ in range(20)]
+    for c in gone:
+        c.reset()
+    d.reload(config(0))
+    assert [c.read(1) for c in clients] == [b"x"] * 200
+
+
 def test_no_limit_is_no_limit(superd):
     d = superd({"services": {"a": echo(max_connections=0)}})
     clients = [d.connect("a") for _ in range(150)]
