@@ -262,7 +262,7 @@ size_t doctor(const struct config *config, const char *control, FILE *out)
 	visit_room(&v);
 	check_kernel(&v);
 	check_files(&v);
-	fprintf(out, "%zu services looked at: %zu problems, %zu doubts\n", enabled, v.problems,
+	fprintf(out, "services looked at: %zu, problems: %zu, doubts: %zu\n", enabled, v.problems,
 		v.doubts);
 	return v.problems;
 }

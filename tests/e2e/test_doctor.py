@@ -28,7 +28,7 @@ def account_name():
 
 def test_a_configuration_that_is_well(folder):
     code, said = examine(folder, {"services": {"a": echo()}})
-    assert code == 0 and "1 services looked at: 0 problems" in said
+    assert code == 0 and "services looked at: 1, problems: 0," in said
 
 
 def test_a_configuration_that_is_wrong(folder):
@@ -127,4 +127,4 @@ def test_root_for_everybody_is_doubtful(folder):
 def test_what_is_not_enabled_is_not_looked_at(folder):
     code, said = examine(folder, {"services": {
         "a": echo(), "off": {"listen": "192.0.2.1:7", "exec": "/nowhere", "enabled": False}}})
-    assert code == 0 and "1 services looked at" in said
+    assert code == 0 and "services looked at: 1," in said

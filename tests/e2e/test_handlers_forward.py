@@ -638,7 +638,7 @@ def test_clients_that_leave_while_it_starts_are_forgotten(backend):
 
 
 def test_the_program_gets_neither_listener_nor_its_variables(backend):
-    line = f"ls -l /proc/self/fd >&2; env >&2; exit 3"
+    line = "ls -l /proc/self/fd >&2; env >&2; exit 3"
     with Listening(backend.target, "--", "sh", "-c", line) as f:
         with pytest.raises(ConnectionResetError), f.connect() as c:
             read_all(c)
