@@ -208,7 +208,7 @@ def test_hidden_files_are_not_found(static, path):
     "//../secret", "/%2fetc/passwd", "/%2e%2e%5csecret", "/..%5csecret",
     "/sub/%2e%2e/%2e%2e/secret", "/.%2e/secret", "/.well-known/../../secret", "http://a/../secret",
 ])
-def test_no_spelling_of_dots_and_slashes_leads_out(static, path):
+def test_h54_no_spelling_of_dots_and_slashes_leads_out(static, path):
     answer = get(static, path)
     assert answer.status == 404
     assert SECRET not in answer.body
@@ -222,12 +222,12 @@ def leads_to(root, target):
 @pytest.mark.parametrize("target", [
     "../secret", "/etc/passwd", "sub/../../secret", "/proc/self/environ", "/proc/self/cwd/secret",
 ])
-def test_a_symbolic_link_out_of_the_root_is_forbidden(static, root, target):
+def test_h54_a_symbolic_link_out_of_the_root_is_forbidden(static, root, target):
     assert get(static, leads_to(root, target)).status == 403
 
 
 @pytest.mark.parametrize("target", ["..", "/", "/etc"])
-def test_a_folder_that_is_a_link_out_of_the_root_is_forbidden(static, root, target):
+def test_h54_a_folder_that_is_a_link_out_of_the_root_is_forbidden(static, root, target):
     path = leads_to(root, target)
     for rest in "", "/", "/passwd", "/secret", "/root/text.txt":
         assert get(static, path + rest).status == 403
@@ -326,7 +326,7 @@ def test_other_methods_are_told_which_are_allowed(static, method):
      b"\r\nX: " + b"x" * 6000 + b"\r\nX: " + b"x" * 6000 + b"\r\n\r\n", 431),
     ("many fields", b"GET / HTTP/1.1\r\nHost: a\r\n" + b"X: y\r\n" * 100 + b"\r\n", 431),
 ], ids=lambda value: value if isinstance(value, str) else "")
-def test_a_request_that_is_refused(static, name, request_, status):
+def test_h55_a_request_that_is_refused(static, name, request_, status):
     answer = ask(static, request_)
     assert answer.status == status
     if status != 501 or name == "unknown coding":
@@ -446,7 +446,7 @@ def test_a_client_that_says_nothing_is_left_without_an_answer(root):
         assert s.finish() == 0
 
 
-def test_a_head_that_does_not_end_in_time_is_refused(root):
+def test_h54_a_head_that_does_not_end_in_time_is_refused(root):
     with Session(command("static", "-T", 1, root)) as s:
         s.send(b"GET / HTTP/1.1\r\n")
         assert s.read_answer().status == 408
