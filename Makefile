@@ -312,7 +312,9 @@ cov: ## line coverage of the unit and end-to-end tests
 	@$(MAKE) --no-print-directory deps-lint
 	rm -rf build/cov
 	@$(MAKE) --no-print-directory FLAVOR=cov unit e2e
-	gcovr -r . --object-directory build/cov -e tests --print-summary --html-details build/cov/report.html
+	@# Children share superd's counters until their exec, so gcov finds a branch taken -5 times.
+	gcovr -r . --object-directory build/cov -e tests --gcov-ignore-parse-errors \
+		--print-summary --html-details build/cov/report.html
 
 FUZZ_SECONDS ?= 60
 $(B)/fuzz/%: tests/fuzz/%.c $(LIB_SRC) $(HCOMMON_SRC)
