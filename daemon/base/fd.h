@@ -4,7 +4,7 @@
 
 /* The start of a child costs what it copies of the descriptor table: all of it where few are open,
  * and up to the child's own connection where they are many (os/start.h).  A table that ends below
- * 64 lies in the kernel's own structure; a longer one it has to allocate, which takes 3 per cent of
+ * 64 lies in the kernel's own structure; a longer one it has to allocate, which takes 2 per cent of
  * the connections a second.  So
  *   - what superd itself holds stays below FD_SETTLED while there is room;
  *   - connections on their way take the lowest numbers that are free;

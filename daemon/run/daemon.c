@@ -39,6 +39,7 @@
 static void init(struct daemon *d)
 {
 	TAILQ_INIT(&d->units);
+	TAILQ_INIT(&d->queueing);
 	TAILQ_INIT(&d->captures);
 	TAILQ_INIT(&d->orphans);
 	TAILQ_INIT(&d->young);

@@ -39,12 +39,29 @@ static struct lane *lane_of(struct source *source)
 static void count_waiting(struct conn *c)
 {
 	struct unit *u = c->unit;
+	struct daemon *d = u->daemon;
 
 	c->plan.connection = fd_high(c->plan.connection);
-	u->waiting++;
-	u->daemon->waiting++;
+	if (u->waiting++ == 0) {
+		TAILQ_INSERT_TAIL(&d->queueing, u, queueing);
+		d->queueing_count++;
+	}
+	d->waiting++;
 	c->source->waiting++;
-	sources_touch(u->daemon->sources, c->source);
+	sources_touch(d->sources, c->source);
+}
+
+static void uncount_waiting(const struct conn *c)
+{
+	struct unit *u = c->unit;
+	struct daemon *d = u->daemon;
+
+	if (--u->waiting == 0) {
+		TAILQ_REMOVE(&d->queueing, u, queueing);
+		d->queueing_count--;
+	}
+	d->waiting--;
+	c->source->waiting--;
 }
 
 void queue_add(struct conn *c)
@@ -105,9 +122,7 @@ static struct conn *take(struct unit *u)
 		return NULL;
 	c = TAILQ_FIRST(&lane->waiting);
 	TAILQ_REMOVE(&lane->waiting, c, waits);
-	u->waiting--;
-	u->daemon->waiting--;
-	c->source->waiting--;
+	uncount_waiting(c);
 	move_on(u, c->source);
 	return c;
 }
@@ -184,8 +199,8 @@ void queue_serve_all(struct daemon *d)
 	size_t idle = 0;
 	int left = BATCH;
 
-	while (d->waiting && idle < d->units_count && admit_place_of_all(d)) {
-		struct unit *u = d->turn ? d->turn : TAILQ_FIRST(&d->units);
+	while (idle < d->queueing_count && admit_place_of_all(d)) {
+		struct unit *u = TAILQ_FIRST(&d->queueing);
 
 		if (!left) {
 			serve_later(d);
@@ -196,7 +211,8 @@ void queue_serve_all(struct daemon *d)
 			left--;
 			continue;
 		}
-		d->turn = TAILQ_NEXT(u, all);
+		TAILQ_REMOVE(&d->queueing, u, queueing);
+		TAILQ_INSERT_TAIL(&d->queueing, u, queueing);
 		if (serve_one(u)) {
 			left--;
 			idle = 0;

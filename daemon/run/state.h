@@ -73,7 +73,7 @@ enum unit_state {
 
 /* A service at run time.  A reload gives it another configuration; what it counts goes on. */
 struct unit {
-	TAILQ_ENTRY(unit) all;
+	TAILQ_ENTRY(unit) all, queueing;
 	struct daemon *daemon;
 	uint32_t number;       /* never used again for another */
 	struct config *config; /* a reference: the one that `service` stands in */
@@ -173,7 +173,8 @@ struct daemon {
 
 	struct conn *conns; /* uthash by pid */
 	uint32_t live, waiting;
-	struct unit *turn; /* who is next where all share a limit; NULL: the first */
+	struct units queueing; /* for whom somebody waits; whose turn it is comes first */
+	size_t queueing_count;
 	bool kernels_turn; /* those who wait in the kernel had the last one */
 	size_t listeners_open;
 	uint64_t next_conn;

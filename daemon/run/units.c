@@ -107,7 +107,6 @@ void units_take(struct daemon *d, struct units *into)
 {
 	TAILQ_CONCAT(into, &d->units, all);
 	d->units_count = 0;
-	d->turn = NULL;
 }
 
 void unit_remove(struct unit *u)
@@ -159,8 +158,6 @@ static void sweep(struct unit *u)
 	struct daemon *d = u->daemon;
 
 	unit_tell_ledger(u);
-	if (d->turn == u)
-		d->turn = TAILQ_NEXT(u, all);
 	TAILQ_REMOVE(&d->units, u, all);
 	d->units_count--;
 	d->units_removed--;
