@@ -174,7 +174,7 @@ $(TLIB): $(TLIB_OBJ)
 DEPS_BUILD := gcc libc6-dev pkg-config libevent-dev libjansson-dev libncurses-dev uthash-dev musl-tools
 DEPS_TEST  := libcmocka-dev python3-pytest python3-pytest-xdist python3-jsonschema python3-pyte mandoc \
               netcat-openbsd curl perl git rsync openssh-server openssh-client haproxy shellcheck clang iproute2 \
-              strace tftpd-hpa tftp-hpa fcgiwrap libfcgi-bin python3-prometheus-client
+              netbase strace tftpd-hpa tftp-hpa fcgiwrap libfcgi-bin python3-prometheus-client
 # Programs that people run from inetd, and their clients; the second list is unpacked, not installed.
 DEPS_WORLD := finger inetutils-telnet tftp-hpa busybox cvs curl openssl fortune-mod fortunes-min \
               libkrb5-3 libwrap0 iproute2
@@ -265,18 +265,7 @@ replay: $(REPLAYS) ## run the fuzzers' corpora once
 	@set -e; for t in $(REPLAYS); do $$t tests/fuzz/corpus/$$(basename $$t)/*; done
 
 # $(call pytest,FILES,VARIABLES): tests of this flavour, several at once.
-define pytest
-	@command -v $(PYTEST) >/dev/null || { echo "make $@ needs pytest: run 'make deps'"; exit 1; }
-	@jobs=$(JOBS); \
-	if [ $$jobs != 0 ] && ! unshare -n ip link set lo up 2>/dev/null; then \
-		echo "one test after the other: there can be no networks for several (needs root, unshare and ip)"; \
-		jobs=0; \
-	elif [ $$jobs != 0 ] && ! $(PYTEST) -VV 2>&1 | grep -q xdist; then \
-		echo "make $@ needs pytest-xdist: run 'make deps', or one test after the other with JOBS=0"; exit 1; \
-	fi; \
-	[ $$jobs = 0 ] && several='' || several="--numprocesses=$$jobs --dist=loadgroup"; \
-	set -x; $(2) FLAVOR=$(FLAVOR) $(PYTEST) -q -p no:cacheprovider $$several $(1) $(PYTEST_ARGS)
-endef
+pytest = $(2) sh tests/e2e/run.sh $(PYTEST) $(FLAVOR) $(JOBS) $(1) $(PYTEST_ARGS)
 
 e2e: all ## end-to-end tests of this flavour
 	$(call pytest,tests/e2e)
@@ -347,7 +336,7 @@ lint: deps-lint man-lint layers ## clang-tidy, cppcheck, shellcheck, mandoc, lay
 	clang-tidy --quiet $(LIB_SRC) $(PROG_SRC) $(CTL_SRC) $(sort $(HANDLER_SRC) $(RICH_SRC)) $(HCOMMON_SRC) \
 		-- -std=gnu11 $(DEFS) $(DEP_CFLAGS) -I. \
 		-DSUPERD_DATA_DIR='""'
-	shellcheck -S warning -s sh tests/layers.sh tests/bench/peers.sh tests/world/fetch.sh \
+	shellcheck -S warning -s sh tests/layers.sh tests/e2e/run.sh tests/bench/peers.sh tests/world/fetch.sh \
 		tests/e2e/systemd/start.sh
 	shellcheck .ci/run contrib/completion/superctl.bash
 

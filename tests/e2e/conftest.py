@@ -33,7 +33,7 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session", autouse=True)
 def own_network():
-    """Of a worker: a new one that has nothing but loopback.  `make e2e` has tried that it can be."""
+    """Of a worker: a new one that has nothing but loopback.  run.sh has tried that it can be."""
     if WORKER:
         if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNET):
             pytest.exit(f"no network for a worker: {os.strerror(ctypes.get_errno())}", 1)
