@@ -24,7 +24,7 @@ fi
 
 reached_by_others() {
 	setpriv --reuid=65534 --regid=65534 --clear-groups \
-		test -x "build/$flavor/superd" -a -r tests/e2e/conftest.py
+		test -x "$PWD/build/$flavor/superd" -a -r "$PWD/tests/e2e/conftest.py"
 }
 
 if [ "$(id -u)" = 0 ] && ! reached_by_others; then
