@@ -8,6 +8,7 @@ about time, says @pytest.mark.alone(why), and nothing else runs meanwhile.
 import contextlib
 import ctypes
 import fcntl
+import itertools
 import os
 import shutil
 import subprocess
@@ -15,7 +16,7 @@ import subprocess
 import pytest
 
 import superdlib
-from superdlib import Superd, new_folder
+from superdlib import Superd, can_unshare, new_folder
 
 
 WORKER = os.environ.get("PYTEST_XDIST_WORKER")
@@ -86,6 +87,10 @@ def superd(folder, request):
     def start(config, **options):
         if not superdlib.SUPERD.exists():
             pytest.fail(f"{superdlib.SUPERD} is not built: run make FLAVOR={superdlib.FLAVOR}")
+        if "unshare" in options.get("prefix", ())[:1]:
+            wanted = tuple(itertools.takewhile(lambda o: o.startswith("-"), options["prefix"][1:]))
+            if not can_unshare(*wanted):
+                pytest.skip(f"needs a namespace of its own: unshare {' '.join(wanted)}")
         place = folder / f"superd{len(started) + 1}" if started else folder
         place.mkdir(exist_ok=True)
         daemon = Superd.__new__(Superd)

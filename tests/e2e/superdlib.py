@@ -636,6 +636,12 @@ def rss_kb(pid):
         return int(next(line for line in f if line.startswith("VmRSS")).split()[1])
 
 
+@functools.cache
+def can_unshare(*options):
+    """Not in every container, and a user namespace not inside a chroot."""
+    return subprocess.run(["unshare", *options, "true"], capture_output=True).returncode == 0
+
+
 def needs(*programs):
     missing = [p for p in programs if not (shutil.which(p) or shutil.which(f"/usr/sbin/{p}"))]
     return pytest.mark.skipif(bool(missing), reason=f"not installed: {missing}; make deps")

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from superdlib import ASAN, PATIENCE, echo, eventually, needs_root, script, shell
+from superdlib import ASAN, PATIENCE, can_unshare, echo, eventually, needs_root, script, shell
 
 
 # ---------------------------------------------------------------- a handler's stderr
@@ -232,9 +232,7 @@ def test_a_log_that_cannot_be_opened_is_an_error_at_start(superd, folder):
 
 def test_syslog_gets_datagrams(superd, folder):
     """In a mount namespace of its own, with our socket in place of /dev/log."""
-    try:
-        subprocess.run(["unshare", "--mount", "true"], check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError):
+    if not can_unshare("--mount"):
         pytest.skip("needs a mount namespace")
     (folder / "dev").mkdir()
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
