@@ -35,17 +35,22 @@ void fd_close(int *fd)
 	errno = saved;
 }
 
-int fd_high(int fd)
+int fd_raise(int fd, int least)
 {
-	int high;
+	int raised;
 
-	if (fd < 0 || fd >= FD_HIGH)
+	if (fd < 0 || fd >= least)
 		return fd;
-	high = fcntl(fd, F_DUPFD_CLOEXEC, FD_HIGH);
-	if (high < 0)
+	raised = fcntl(fd, F_DUPFD_CLOEXEC, least);
+	if (raised < 0)
 		return fd;
 	close(fd);
-	return high;
+	return raised;
+}
+
+int fd_high(int fd)
+{
+	return fd_raise(fd, FD_HIGH);
 }
 
 int fd_settle(int fd)

@@ -20,8 +20,11 @@ void fd_sanitize(void);
 /* Closes *fd if it is open and sets it to -1; errno is kept. */
 void fd_close(int *fd);
 
-/* Moves a descriptor to FD_HIGH or above, close-on-exec.  Returns the new number, or the old
- * one where the limit of descriptors leaves no room up there.  Of -1: -1. */
+/* Moves a descriptor to `least` or above, close-on-exec.  Returns the new number, or the old one
+ * where the limit of descriptors leaves no room up there.  Of -1: -1. */
+int fd_raise(int fd, int least);
+
+/* The same with FD_HIGH. */
 int fd_high(int fd);
 
 /* For what superd itself holds: as fd_high, but one below FD_SETTLED stays where it is. */

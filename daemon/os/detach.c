@@ -2,6 +2,7 @@
 
 #include "daemon/base/fd.h"
 #include "daemon/base/log.h"
+#include "daemon/os/steps.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -38,7 +39,8 @@ int detach(void)
 	}
 	close(ends[0]);
 	setsid();
-	return fd_high(ends[1]);
+	/* Not where start_new puts its own. */
+	return fd_raise(ends[1], STEPS_WAKE_FD + 1);
 }
 
 void detach_done(int *fd)

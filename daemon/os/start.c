@@ -120,12 +120,18 @@ static void close_inherited_at_exec(void)
 
 static void take_number(int fd, int number)
 {
-	if (fd == number)
-		return;
 	/* Our caller opened nothing yet, but a parent may have left descriptors open. */
 	if (dup3(fd, number, O_CLOEXEC) < 0)
 		fatal("descriptor %d: %m", number);
 	close(fd);
+}
+
+static int clear_of_numbers(int fd)
+{
+	fd = fd_raise(fd, STEPS_WAKE_FD + 1);
+	if (fd <= STEPS_WAKE_FD)
+		fatal("cannot open a pipe: %m");
+	return fd;
 }
 
 struct starter *start_new(bool root)
@@ -136,10 +142,9 @@ struct starter *start_new(bool root)
 	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0 ||
 		(wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0)
 		fatal("cannot open a pipe: %m");
-	s->report_fd = fcntl(ends[0], F_DUPFD_CLOEXEC, STEPS_WAKE_FD + 1);
-	close(ends[0]);
-	ends[1] = fcntl(ends[1], F_DUPFD_CLOEXEC, STEPS_WAKE_FD + 1);
-	wake = fcntl(wake, F_DUPFD_CLOEXEC, STEPS_WAKE_FD + 1);
+	s->report_fd = clear_of_numbers(ends[0]);
+	ends[1] = clear_of_numbers(ends[1]);
+	wake = clear_of_numbers(wake);
 	take_number(ends[1], STEPS_REPORT_FD);
 	take_number(wake, STEPS_WAKE_FD);
 	s->wake_fd = STEPS_WAKE_FD;

@@ -10,7 +10,8 @@ import time
 
 import pytest
 
-from superdlib import (PATIENCE, SUPERD, account, connect, echo, eventually, needs_root, shell)
+from superdlib import (PATIENCE, SUPERD, account, connect, descriptors, echo, eventually, needs_root,
+                       shell)
 
 
 class Manager:
@@ -97,8 +98,8 @@ def test_a_manager_that_does_not_listen_holds_up_nothing(superd, folder):
 # ---------------------------------------------------------------- background and pid file
 
 
-def run(*args, **options):
-    return subprocess.run([str(SUPERD), *map(str, args)], capture_output=True, text=True,
+def run(*args, prefix=(), **options):
+    return subprocess.run([*prefix, str(SUPERD), *map(str, args)], capture_output=True, text=True,
                           timeout=PATIENCE, stdin=subprocess.DEVNULL, **options)
 
 
@@ -148,6 +149,19 @@ def test_in_the_background_it_serves_when_the_parent_is_back(superd, folder):
         assert c.read(1) == b"x"
     stop(pid)
     assert not (folder / "pid").exists()
+
+
+@pytest.mark.parametrize("most", [24, 64, 100])
+def test_to_the_background_with_few_descriptors(superd, folder, most):
+    """What the parent waits for is none of the numbers that superd takes for itself."""
+    superd({"services": {"a": echo()}})  # makes this process adopt what is left behind
+    done = run("-d", "-p", folder / "pid", *one_liner(),
+               prefix=["prlimit", f"--nofile={most}"])
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    pid = read_pid(folder / "pid")
+    assert os.readlink(f"/proc/{pid}/fd/4") == "anon_inode:[eventfd]"
+    assert descriptors(pid)["anon_inode:[eventfd]"] == 1
+    stop(pid)
 
 
 def test_a_start_that_fails_in_the_background_is_told(folder):
