@@ -117,7 +117,7 @@ static void tell(const struct waiter *w, const char *verb, const char *reason)
 	log_end(&l);
 }
 
-static void fill(struct waiter *w);
+static void fill(struct waiter *w, struct listener *l);
 
 static void on_pause_over(evutil_socket_t fd, short what, void *arg)
 {
@@ -127,7 +127,7 @@ static void on_pause_over(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	tell(w, "resume", NULL);
 	if (w->live)
-		fill(w);
+		fill(w, waiter_first(w));
 	refresh(w);
 }
 
@@ -177,11 +177,10 @@ static bool start_one(struct waiter *w, struct listener *l)
 	return !error;
 }
 
-/* As many as there shall be; unless superd stops, or a reload took the sockets away. */
-static void fill(struct waiter *w)
+/* As many as there shall be; unless superd stops, or a reload took the sockets away.  Where there
+ * is no room it is `l` that waits for it: the one that is readable, or it would be polled on. */
+static void fill(struct waiter *w, struct listener *l)
 {
-	struct listener *l = waiter_first(w);
-
 	if (!l || !w->unit->service->wait || w->unit->state != UNIT_OPEN ||
 		w->unit->daemon->phase != PHASE_SERVE)
 		return;
@@ -205,7 +204,7 @@ void wait_readable(struct listener *l)
 		if (!w->mark)
 			return; /* another process was faster, or its checksum was wrong */
 	}
-	fill(w);
+	fill(w, l);
 	if (w->live)
 		wait_idle_watch(w);
 	refresh(w);
@@ -245,7 +244,7 @@ void wait_ended(struct waiter *w, enum wait_end how)
 	else
 		w->pause_ms = 0;
 	if (w->live && how == WAIT_DONE)
-		fill(w);
+		fill(w, waiter_first(w));
 	refresh(w);
 }
 

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from superdlib import (SUPERD, connect, cpu_seconds, descendants, ending_handlers, free_port, needs,
-                       needs_root, script, shell)
+from superdlib import (SUPERD, connect, cpu_seconds, descendants, echo, ending_handlers, free_port,
+                       needs, needs_root, script, shell)
 
 # Accepts on the first of LISTEN_FDS, as programs do that know sd_listen_fds(3), on all of them,
 # and answers with its pid and the number of the descriptor.
@@ -130,6 +130,22 @@ def test_a_failed_step_behind_the_sockets_is_told(superd, folder, server):
         failed = d.wait_for("exec-failed")
         assert failed["call"] == "chdir"
         d.wait_for("suspend", reason="ended at once")
+
+
+def test_whichever_socket_has_a_client_waits_for_a_place(superd, server):
+    d = superd({"max_connections": 1, "services": {
+        "b": echo(), "a": {"listen": ["127.0.0.1:0"] * 3, "mode": "wait", "exec": server}}})
+    with d.connect("b") as held:
+        held.send(b"x")
+        assert held.read(1) == b"x"
+        waiting = [connect(address) for address in d.addrs["a"][1:]]
+        d.wait_for("suspend", service="a")
+        before = cpu_seconds(d.pid)
+        time.sleep(1)
+        assert cpu_seconds(d.pid) - before < 0.3, "what waits is not polled"
+    for c in waiting:
+        assert c.read_line()
+        c.close()
 
 
 def test_one_that_dies_at_once_is_started_again_after_pauses(superd):
