@@ -53,7 +53,7 @@ struct plan {
 	int connection;                /* becomes 0 and 1 */
 	int error;                     /* becomes 2 */
 	int admit;                     /* becomes PLAN_ADMIT_FD; -1: there is none */
-	const int *listeners;          /* borrowed; they become PLAN_LISTEN_FD and up */
+	int *listeners; /* borrowed, the child's to change; they become PLAN_LISTEN_FD and up */
 	int listeners_count;
 	char *listen_pid; /* borrowed, room for PLAN_PID_MAX: the child writes its number there */
 	bool share_files; /* the descriptor table, until STEP_FILES; else it is copied */
@@ -63,8 +63,7 @@ struct plan {
 /* Where a chain-loading program finds the socket to ask superd for admission. */
 #define PLAN_ADMIT_FD 4
 
-/* Where a program in mode "wait" finds its sockets, by the protocol of sd_listen_fds(3); and how
- * many, so that they stay below those of superd. */
+/* Where a program in mode "wait" finds its sockets, by the protocol of sd_listen_fds(3). */
 #define PLAN_LISTEN_FD 3
 #define PLAN_LISTENERS_MAX 32
 #define PLAN_PID_MAX 12

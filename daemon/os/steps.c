@@ -76,9 +76,27 @@ CHILD static int report_fd(const struct plan *p)
 	return STEPS_REPORT_FD + p->listeners_count;
 }
 
+/* A socket that stands where another one or the report pipe is to be. */
+CHILD static long clear_numbers(const struct plan *p)
+{
+	for (int i = 0; i < p->listeners_count; i++) {
+		long r = p->listeners[i];
+
+		if (r > report_fd(p))
+			continue;
+		r = raw_call(SYS_fcntl, r, F_DUPFD_CLOEXEC, report_fd(p) + 1, 0, 0);
+		if (r < 0)
+			return r;
+		p->listeners[i] = (int)r;
+	}
+	return 0;
+}
+
 CHILD static long step_report(const struct plan *p)
 {
-	return raw_call(SYS_dup3, STEPS_REPORT_FD, report_fd(p), O_CLOEXEC, 0, 0);
+	long r = clear_numbers(p);
+
+	return r < 0 ? r : raw_call(SYS_dup3, STEPS_REPORT_FD, report_fd(p), O_CLOEXEC, 0, 0);
 }
 
 /* The number is known here only; and nobody but this child reads the text. */

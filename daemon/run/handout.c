@@ -35,18 +35,9 @@ struct handout *handout_new(const struct waiter *w)
 	return h;
 }
 
-/* In the child they go to the numbers from PLAN_LISTEN_FD on, which must not be among them. */
-static bool can_be_handed(const struct handout *h)
-{
-	for (int i = 0; i < h->count; i++)
-		if (h->fds[i] <= PLAN_LISTEN_FD + h->count)
-			return false;
-	return true;
-}
-
 int handout_copy_first(const struct handout *h)
 {
-	if (!h->count || !can_be_handed(h)) {
+	if (!h->count) {
 		errno = EMFILE;
 		return -1;
 	}

@@ -180,9 +180,6 @@ static void poll_it(struct listener *l)
 {
 	const struct service *s = l->unit->service;
 
-	/* The child hands it on under a low number, which it must not have itself (handout.c). */
-	if (s->wait && !l->watched)
-		l->fd = fd_high(l->fd);
 	event_assign(
 		&l->event, l->unit->daemon->base, l->fd, EV_READ | EV_PERSIST, callback_of(s), l);
 	if (event_add(&l->event, NULL) < 0)

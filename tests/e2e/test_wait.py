@@ -101,6 +101,27 @@ for i in range(32):
     assert inodes[0] == inodes[1] == inodes[3] and len(set(inodes[3:35])) == 32
 
 
+@pytest.mark.parametrize("close_range", [True, False])
+def test_many_sockets_where_descriptors_are_few(superd, probes, folder, close_range):
+    """They stand on the very numbers that they are handed over at."""
+    out = folder / "out"
+    look = script(folder, "look.py", f"""#!/usr/bin/env python3
+import os, socket
+fds = sorted(int(f) for f in os.listdir("/proc/self/fd"))
+sockets = [socket.socket(fileno=3 + i) for i in range(20)]
+open({str(out)!r}, "w").write(repr((fds, [s.getsockname() for s in sockets])))
+sockets[7].accept()[0].close()
+""")
+    paths = [f"{folder}/{n}.sock" for n in range(20)]
+    d = superd({"services": {"a": {"listen": [f"unix:{p}" for p in paths], "mode": "wait",
+                                   "exec": str(look)}}},
+               prefix=["prlimit", "--nofile=60:60",
+                       *([] if close_range else [probes / "without_close_range"])])
+    connect(d.addrs["a"][7]).close()
+    d.wait_for("close", exit=0)
+    assert eval(out.read_text()) == (list(range(24)), paths)
+
+
 def test_the_first_socket_is_also_0_as_in_inetd(superd, folder):
     d = superd({"services": {"a": {"listen": "127.0.0.1:0", "mode": "wait",
                                    "exec": str(script(folder, "x.py", ACCEPT_0))}}})
