@@ -288,7 +288,8 @@ int mover_pass_on(struct mover *m, int fd, const struct datagram *d)
 	if (raw < 0) {
 		int saved = errno;
 
-		datagram_discard(fd);
+		if (saved != EMFILE)
+			datagram_discard(fd);
 		errno = saved;
 		return -1;
 	}

@@ -46,7 +46,7 @@ void mover_free(struct mover *m);
 
 /* The first of the queue of `fd`, which is `d`, is sent again as it came, from its sender to its
  * address: so the kernel gives it to the socket that is the best match for it now.  Needs
- * CAP_NET_RAW.  0, or -1 with errno; it has left the queue in either case. */
+ * CAP_NET_RAW.  0, or -1 with errno; it has left the queue in either case but for EMFILE. */
 int mover_pass_on(struct mover *m, int fd, const struct datagram *d);
 
 #endif

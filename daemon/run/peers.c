@@ -101,8 +101,18 @@ static void tell_failed(struct unit *u, const struct datagram *d, const char *wh
 
 static void pass_on(struct unit *u, int fd, const struct datagram *d)
 {
-	if (mover_pass_on(u->daemon->mover, fd, d) < 0)
+	struct mover *m = u->daemon->mover;
+	int r = mover_pass_on(m, fd, d);
+	bool left;
+
+	if (r < 0 && errno == EMFILE && reserve_release(u->daemon))
+		r = mover_pass_on(m, fd, d);
+	left = r < 0 && errno == EMFILE;
+	if (r < 0)
 		tell_failed(u, d, "passing on");
+	if (left)
+		datagram_discard(fd);
+	reserve_fill(u->daemon);
 }
 
 /* What the new socket got before it was connected goes where it belongs, also to itself. */
@@ -210,6 +220,16 @@ static void pass_on_to(struct listener *l, struct peer *p, const struct datagram
 		datagram_discard(l->fd);
 }
 
+/* As whoever accepts: others cannot shut out a service that has nothing. */
+static int prepare(struct unit *u)
+{
+	if (launch_prepare(u, false) == 0)
+		return 0;
+	return errno == EMFILE && u->live == 0 && reserve_release(u->daemon)
+		       ? launch_prepare(u, true)
+		       : -1;
+}
+
 static bool serve_one(struct listener *l)
 {
 	struct unit *u = l->unit;
@@ -229,7 +249,7 @@ static bool serve_one(struct listener *l)
 		room_wait(l);
 		return false;
 	}
-	if (launch_prepare(u, false) < 0) {
+	if (prepare(u) < 0) {
 		room_suspend(l, errno);
 		return false;
 	}

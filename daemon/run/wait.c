@@ -142,6 +142,12 @@ static void pause_it(struct waiter *w, const char *reason)
 
 /* ---- starting ---- */
 
+/* What may run short.  The first socket once more, for 0 and 1; or -1 with errno. */
+static int prepare(struct unit *u, const struct handout *h, bool from_reserve)
+{
+	return launch_prepare(u, from_reserve) < 0 ? -1 : handout_copy_first(h);
+}
+
 static bool start_one(struct waiter *w, struct listener *l)
 {
 	struct ends e = { 0 };
@@ -154,12 +160,11 @@ static bool start_one(struct waiter *w, struct listener *l)
 		room_wait(l);
 		return false;
 	}
-	if (launch_prepare(u, false) < 0) {
-		room_suspend(l, errno);
-		return false;
-	}
 	h = handout_new(w);
-	fd = handout_copy_first(h);
+	fd = prepare(u, h, false);
+	/* As whoever accepts: others cannot shut out a service that has nothing. */
+	if (fd < 0 && errno == EMFILE && u->live == 0 && reserve_release(u->daemon))
+		fd = prepare(u, h, true);
 	if (fd < 0) {
 		free(h);
 		room_suspend(l, errno);

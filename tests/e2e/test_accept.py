@@ -99,6 +99,34 @@ def test_h03_a_service_without_connections_is_served_from_the_reserve(superd, st
     assert held and not d.find("exec-failed")
 
 
+def test_h03_a_program_in_mode_wait_is_started_from_the_reserve(superd):
+    first = "import socket; c = socket.socket(fileno=0).accept()[0]; c.send(b'x'); c.close()"
+    w = {"listen": "127.0.0.1:0", "mode": "wait", "exec": ["/usr/bin/python3", "-c", first]}
+    d = superd({"services": {"a": echo(max_connections=0, backlog=512), "w": w}},
+               prefix=["prlimit", "--nofile=32:32"])
+    held = [d.connect("a") for _ in range(100)]
+    d.wait_for("suspend", service="a")
+    assert d.connect("w").read_all() == b"x"
+    assert held and not d.find("exec-failed")
+
+
+@needs_root
+@pytest.mark.parametrize("most", [36, 37])  # one of them leaves one descriptor, the other none
+@pytest.mark.parametrize("stderr", ["log", "null", "socket"])
+def test_h03_a_peer_of_udp_is_served_from_the_reserve(superd, stderr, most):
+    u = {"listen": "udp:127.0.0.1:0", "mode": "nowait", "exec": [handler("echo")], "stderr": stderr}
+    a = echo(max_connections=0, backlog=512, close="linger")  # each takes two
+    d = superd({"services": {"a": a, "u": u}}, prefix=["prlimit", f"--nofile={most}:{most}"])
+    held = [d.connect("a") for _ in range(100)]
+    d.wait_for("suspend", service="a")
+    with d.connect("u") as peer:
+        for n in range(3):
+            peer.send(b"%d" % n)
+            assert peer.read(1) == b"%d" % n
+    assert held and not d.find("exec-failed")
+    d.end_handlers()
+
+
 @pytest.mark.parametrize("stderr", ["log", "null"])
 def test_h03_a_lack_of_descriptors_breaks_no_promise_to_who_was_accepted(superd, stderr):
     """superd keeps a copy where it closes last; who cannot have one is not accepted yet."""
