@@ -13,9 +13,11 @@
 
 #include <getopt.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { EXIT_OK = 0, EXIT_CONFIG = 1, EXIT_USAGE = 100 };
@@ -167,7 +169,7 @@ static void take_sockets(const struct arguments *a)
 		handed_take(a->test || a->doctor);
 }
 
-static struct config *load(const struct arguments *a)
+static struct config *load(const struct arguments *a, bool quiet)
 {
 	struct complaints complaints = { 0 };
 	struct config *config;
@@ -176,8 +178,25 @@ static struct config *load(const struct arguments *a)
 		config = load_file(a->file, a->options, &complaints);
 	else
 		config = load_oneliner(a->listen, a->options, a->program, &complaints);
-	complaints_print(&complaints, stderr);
+	if (!quiet)
+		complaints_print(&complaints, stderr);
 	complaints_free(&complaints);
+	return config;
+}
+
+/* When the new program of an upgrade was asked, it could be read.  Whoever writes to it since must
+ * not end what is being served: the clients wait until he is done, or until superd is to stop. */
+static struct config *load_to_go_on(const struct arguments *a)
+{
+	const struct timespec pause = { 0, 200000000 };
+	struct config *config = load(a, false);
+	sigset_t stop;
+
+	sigemptyset(&stop);
+	sigaddset(&stop, SIGTERM);
+	sigaddset(&stop, SIGINT);
+	while (!config && sigtimedwait(&stop, NULL, &pause) < 0)
+		config = load(a, true);
 	return config;
 }
 
@@ -251,9 +270,20 @@ static bool check_state(int fd)
 	return fd < 0 || state;
 }
 
+/* True if the log that the new program will write can be opened. */
+static bool check_log(const struct config *config, const struct arguments *a)
+{
+	const char *path = config->log.path;
+
+	if (a->run.inherit < 0 || log_open(&config->log) == 0)
+		return true;
+	fprintf(stderr, "superd: cannot open the log%s%s: %m\n", path ? " " : "", path ? path : "");
+	return false;
+}
+
 static int test(const struct config *config, const struct arguments *a)
 {
-	if (!check_state(a->run.inherit))
+	if (!check_state(a->run.inherit) || !check_log(config, a))
 		return EXIT_CONFIG;
 	show_config(config, stdout);
 	return EXIT_OK;
@@ -301,7 +331,7 @@ int main(int argc, char **argv)
 	code = parse(argc, argv, &a);
 	if (code < 0) {
 		take_sockets(&a);
-		config = load(&a);
+		config = a.run.inherit >= 0 && !a.test ? load_to_go_on(&a) : load(&a, false);
 		if (!config)
 			code = EXIT_CONFIG;
 	}

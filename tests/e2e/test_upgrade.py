@@ -295,6 +295,53 @@ def test_h50_a_configuration_that_is_wrong_leaves_the_old_one_serving(superd):
     serves_on(d)
 
 
+def test_h50_a_log_that_cannot_be_opened_leaves_the_old_one_serving(superd, folder):
+    d = superd({"services": {"a": echo()}})
+    d.rewrite({"log": {"target": {"file": str(folder / "no" / "log")}}, "services": {"a": echo()}})
+    what = d.upgrade("upgrade-failed")["what"]
+    assert what == f"superd: cannot open the log {folder}/no/log: No such file or directory"
+    serves_on(d)
+
+
+def break_after_yes(d, folder):
+    """Somebody writes to the configuration just after the new program has read it."""
+    shutil.copy(SUPERD, folder / "real")
+    replace(d, f'''#!/bin/sh
+case " $* " in *" -t "*) {folder}/real "$@" && echo "{{" >{d.config}; exit;; esac
+exec {folder}/real "$@"
+''')
+
+
+def test_h50_a_configuration_that_is_broken_meanwhile_ends_nothing(superd, folder):
+    config = {"services": {"a": echo()}}
+    d = start(superd, folder, config)
+    with d.connect() as before:
+        before.send(b"x")
+        assert before.read(1) == b"x"
+        break_after_yes(d, folder)
+        d.kill(signal.SIGUSR2)
+        eventually(lambda: f"{d.config}:" in d.stderr(), "the new program complains")
+        with d.connect() as waiting:
+            waiting.send(b"y")
+            before.send(b"x")
+            assert before.read(1) == b"x"
+            d.rewrite(config)
+            assert waiting.read(1) == b"y"
+    d.wait_for("upgrade")
+    d.answers("a")
+    d.fds_before = None
+
+
+def test_a_broken_configuration_can_be_stopped(superd, folder):
+    d = start(superd, folder, {"services": {"a": echo()}})
+    break_after_yes(d, folder)
+    d.kill(signal.SIGUSR2)
+    eventually(lambda: f"{d.config}:" in d.stderr(), "the new program complains")
+    d.kill(signal.SIGTERM)
+    assert d.wait() == 1
+    d.status = 0
+
+
 def test_while_it_stops_it_is_not_upgraded(superd):
     d = superd({"stop_timeout": "1h", "services": {"a": echo()}})
     with d.draining():
