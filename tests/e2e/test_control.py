@@ -64,6 +64,23 @@ def service(c, name):
     return next(s for s in c.good("list")["services"] if s["name"] == name)
 
 
+def test_h03_those_who_wait_do_not_shut_out_the_administrator(superd, folder):
+    """The reserve is for the first client of a service, not for all that wait for its first place."""
+    d = superd({"control": str(folder / "control"), "max_connections": 1, "services": {
+        "a": echo(), "b": echo(queue=500, max_connections=0, backlog=512)}},
+        prefix=["prlimit", "--nofile=64:64"])
+    with d.connect("a") as held:
+        held.send(b"x")
+        assert held.read(1) == b"x"
+        waiting = [d.connect("b") for _ in range(100)]
+        d.wait_for("suspend", reason="EMFILE")
+        with Control(folder / "control") as c:
+            assert 0 < service(c, "b")["waiting"] < 100
+    for client in waiting:
+        client.close()
+    d.wait_for("close", service="a")
+
+
 # ---------------------------------------------------------------- the protocol
 
 
