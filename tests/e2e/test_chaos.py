@@ -13,7 +13,8 @@ import socket
 
 import pytest
 
-from superdlib import HANDLERS, ROOT, connect, descriptors, echo, eventually
+from superdlib import (HANDLERS, ROOT, Client, connect, descriptors, echo, eventually, parse_address,
+                       socket_type)
 from test_control import Control
 
 STEPS = int(os.environ.get("CHAOS_STEPS", "80"))
@@ -64,7 +65,7 @@ class Chaos:
 
     def limits(self):
         c, keys = self.chance, {}
-        for key, values in {"max_connections": [1, 2, 50], "queue": [0, 1, 10], "rate": ["3/s", "1000/s"],
+        for key, values in {"max_connections": [1, 2, 50], "queue": [0, 1, 10, 200], "rate": ["3/s", "1000/s"],
                             "on_limit": ["queue", "reject"], "max_per_source": [1, 40],
                             "rate_per_source": ["2/s", "1000/s"], "source_prefix": [{"ipv4": 24}],
                             "timeout": ["300ms", "1h"], "idle_timeout": ["300ms", "1h"],
@@ -126,8 +127,9 @@ class Chaos:
             if s is not services["rest"] and c.random() < 0.1:
                 s["enabled"] = False
         top = {**self.rest, "services": services}
-        if c.random() < 0.2:
-            top["max_connections"] = c.choice([3, 100])
+        if c.random() < 0.3:
+            top["max_connections"] = c.choice([1, 3, 100])
+        top["log"] = {"bytes": c.random() < 0.3}
         return top
 
     # ---- what happens
@@ -194,6 +196,36 @@ class Chaos:
         said = self.control.good("list")["services"]
         self.open = [a["addr"] for s in said for a in s["listen"] if a["open"]]
 
+    def crowd(self):
+        """Many at once at one address, who do not wait to be let in."""
+        self.compare_addresses()
+        if not self.open:
+            return
+        family, address = parse_address(text := self.chance.choice(self.open))
+        for _ in range(self.chance.randint(20, 60)):
+            self.held.append(Client(socket.socket(family, socket_type(text))))
+            self.held[-1].sock.setblocking(False)
+            with contextlib.suppress(OSError):
+                self.held[-1].sock.connect(address)
+
+    def scatter(self):
+        for c in self.held[len(self.held) // 2:]:
+            if self.chance.random() < 0.5 and c.sock.family != socket.AF_UNIX:
+                c.reset()
+            else:
+                c.close()
+        del self.held[len(self.held) // 2:]
+
+    def watch(self):
+        """Nobody waits for a place that there is."""
+        def served():
+            said = self.control.good("list")["services"]
+            total = self.config.get("max_connections", 0)
+            if total and sum(s["live"] for s in said) >= total:
+                return True
+            return not [s for s in said if s["waiting"] and not 0 < s["max_connections"] <= s["live"]]
+        eventually(served, "those who wait are served")
+
     def talk(self):
         for c in self.chance.sample(self.held, min(4, len(self.held))):
             with contextlib.suppress(OSError):
@@ -249,7 +281,8 @@ class Chaos:
 
     def step(self):
         what = {self.reload: 6, self.reload_wrong: 1, self.upgrade: 1.5, self.come: 8, self.talk: 6,
-                self.go: 4, self.administer: 8, self.drain: 1, self.signal: 1, self.datagrams: 3}
+                self.go: 4, self.crowd: 2, self.scatter: 3, self.watch: 3, self.administer: 8,
+                self.drain: 1, self.signal: 1, self.datagrams: 3}
         self.chance.choices(list(what), what.values())[0]()
 
     def end(self):
