@@ -76,9 +76,16 @@ CHILD static int report_fd(const struct plan *p)
 	return STEPS_REPORT_FD + p->listeners_count;
 }
 
-/* A socket that stands where another one or the report pipe is to be. */
+/* A socket must not stand where another one or the report pipe is to be.  What is behind them all
+ * goes first, or a table that is full had no room for it. */
 CHILD static long clear_numbers(const struct plan *p)
 {
+	int last = report_fd(p);
+
+	for (int i = 0; i < p->listeners_count; i++)
+		if (p->listeners[i] > last)
+			last = p->listeners[i];
+	raw_call(SYS_close_range, last + 1, ~0U, 0, 0, 0);
 	for (int i = 0; i < p->listeners_count; i++) {
 		long r = p->listeners[i];
 

@@ -101,17 +101,34 @@ for i in range(32):
     assert inodes[0] == inodes[1] == inodes[3] and len(set(inodes[3:35])) == 32
 
 
+LOOK = """#!/usr/bin/env python3
+import os, socket
+fds = sorted(int(f) for f in os.listdir("/proc/self/fd"))
+sockets = [socket.socket(fileno=3 + i) for i in range(20)]
+open(%r, "w").write(repr((fds, [s.getsockname() for s in sockets])))
+sockets[7].accept()[0].close()
+"""
+
+
+def test_h03_many_sockets_where_others_have_taken_all_descriptors(superd, folder):
+    out = folder / "out"
+    paths = [f"{folder}/{n}.sock" for n in range(20)]
+    d = superd({"services": {
+        "a": {"listen": [f"unix:{p}" for p in paths], "mode": "wait",
+              "exec": str(script(folder, "look.py", LOOK % str(out)))},
+        "b": echo(max_connections=0, backlog=512)}}, prefix=["prlimit", "--nofile=90:90"])
+    held = [d.connect("b") for _ in range(100)]
+    d.wait_for("suspend", service="b", reason="EMFILE")
+    connect(d.addrs["a"][7]).close()
+    d.wait_for("close", service="a", exit=0)
+    assert held and eval(out.read_text()) == (list(range(24)), paths)
+
+
 @pytest.mark.parametrize("close_range", [True, False])
 def test_many_sockets_where_descriptors_are_few(superd, probes, folder, close_range):
     """They stand on the very numbers that they are handed over at."""
     out = folder / "out"
-    look = script(folder, "look.py", f"""#!/usr/bin/env python3
-import os, socket
-fds = sorted(int(f) for f in os.listdir("/proc/self/fd"))
-sockets = [socket.socket(fileno=3 + i) for i in range(20)]
-open({str(out)!r}, "w").write(repr((fds, [s.getsockname() for s in sockets])))
-sockets[7].accept()[0].close()
-""")
+    look = script(folder, "look.py", LOOK % str(out))
     paths = [f"{folder}/{n}.sock" for n in range(20)]
     d = superd({"services": {"a": {"listen": [f"unix:{p}" for p in paths], "mode": "wait",
                                    "exec": str(look)}}},
