@@ -10,7 +10,7 @@
 struct handed {
 	char *name;        /* several may have the same */
 	int number;        /* the descriptor that it came as */
-	int fd;            /* the descriptor that it is now; high, close-on-exec */
+	int fd;            /* the descriptor that it is now; close-on-exec */
 	struct addr addr;  /* as bound; its `handed` says which of the list it is */
 	const char *wrong; /* NULL; or why nobody can listen on it, a static string */
 };
