@@ -127,6 +127,21 @@ def test_h03_a_peer_of_udp_is_served_from_the_reserve(superd, stderr, most):
     d.end_handlers()
 
 
+def test_h03_the_refused_do_not_use_up_the_reserve(superd):
+    """They may linger over their message, but not on the last descriptors."""
+    d = superd({"services": {
+        "a": echo(max_connections=0, backlog=512), "b": echo(),
+        "no": echo(deny=["127.0.0.0/8"], reject_message="no\n", backlog=512)}},
+        prefix=["prlimit", "--nofile=40:40"])
+    held = [d.connect("a") for _ in range(100)]
+    d.wait_for("suspend", service="a")
+    refused = [d.connect("no") for _ in range(30)]
+    for c in refused[:12]:
+        assert c.read(3) == b"no\n"
+    d.answers("b")
+    assert held
+
+
 @pytest.mark.parametrize("stderr", ["log", "null"])
 def test_h03_a_lack_of_descriptors_breaks_no_promise_to_who_was_accepted(superd, stderr):
     """superd keeps a copy where it closes last; who cannot have one is not accepted yet."""
