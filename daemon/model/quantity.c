@@ -74,16 +74,19 @@ static const char *read_number(const char **text, struct number *n)
 	return NULL;
 }
 
-/* n * scale, exactly.  The fraction's product needs 30 + 40 bits, so it is made in 128. */
+/* n * scale, exactly.  The fraction's product could need 30 + 40 bits, so the scale is taken in two
+ * parts: with the multiple of the fraction's own scale it stays below `scale`, with the rest below
+ * 60 bits. */
 static const char *scaled(const struct number *n, uint64_t scale, uint64_t *out)
 {
-	unsigned __int128 part = (unsigned __int128)n->fraction * scale;
-	uint64_t whole;
+	uint64_t part = n->fraction * (scale / n->fraction_scale);
+	uint64_t rest = n->fraction * (scale % n->fraction_scale), whole;
 
-	if (part % n->fraction_scale)
+	if (rest % n->fraction_scale)
 		return "is finer than superd counts";
+	part += rest / n->fraction_scale;
 	if (__builtin_mul_overflow(n->whole, scale, &whole) ||
-		__builtin_add_overflow(whole, (uint64_t)(part / n->fraction_scale), out))
+		__builtin_add_overflow(whole, part, out))
 		return "is too large";
 	return NULL;
 }

@@ -48,11 +48,13 @@ static const struct row sizes[] = {
 	{ "512", 512, NULL },
 	{ "64K", 65536, NULL },
 	{ "1.5M", 1572864, NULL },
+	{ "1.998046875T", (UINT64_C(1) << 41) - (UINT64_C(1) << 31), NULL },
 	{ "1G", UINT64_C(1) << 30, NULL },
 	{ "16777215T", UINT64_C(16777215) << 40, NULL },
 	{ "16777216T", 0, "is too large" },
 	{ "0.5", 0, "is finer than superd counts" },
 	{ "0.3K", 0, "is finer than superd counts" },
+	{ "0.999999999T", 0, "is finer than superd counts" },
 	{ "64k", 0, "has an unknown unit; known: K, M, G, T" },
 	{ "64KB", 0, "has an unknown unit; known: K, M, G, T" },
 };
