@@ -126,6 +126,8 @@ static int walk(const char *program, char *said, size_t size, struct report *rep
 
 	CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
 	CHECK(pipe2(ends, O_CLOEXEC) == 0);
+	/* Before the child, which may be gone at once. */
+	CHECK(write(pair[0], "hello\n", 6) == 6 && shutdown(pair[0], SHUT_WR) == 0);
 	plan.connection = fcntl(pair[1], F_DUPFD_CLOEXEC, FD_HIGH);
 	plan.error = plan.connection;
 	plan.steps = plan_steps(&service, &host, true);
@@ -140,7 +142,6 @@ static int walk(const char *program, char *said, size_t size, struct report *rep
 	close(pair[1]);
 	close(plan.connection);
 	close(ends[1]);
-	CHECK(write(pair[0], "hello\n", 6) == 6 && shutdown(pair[0], SHUT_WR) == 0);
 	while ((n = read(pair[0], said + got, size - 1 - (size_t)got)) > 0)
 		got += n;
 	said[got] = '\0';
