@@ -84,7 +84,10 @@ HTTP_LIBS  := $(shell pkg-config --libs libevent_extra libevent_core jansson)
 CTL_LIBS   := $(shell pkg-config --libs jansson ncursesw 2>/dev/null || echo -ljansson -lncursesw -ltinfo)
 endif
 
-DEFS      := -D_GNU_SOURCE -DSUPERD_VERSION='"$(VERSION)"' -DSUPERD_HANDLER_DIR='"$(HANDLERDIR)"' \
+# Sizes of files and limits have 64 bits everywhere.  Times are as the system has them: libevent's
+# interface contains struct timeval, and where that has 32 bits, _TIME_BITS=64 would not fit to it.
+WIDTH     := -D_FILE_OFFSET_BITS=64
+DEFS      := -D_GNU_SOURCE $(WIDTH) -DSUPERD_VERSION='"$(VERSION)"' -DSUPERD_HANDLER_DIR='"$(HANDLERDIR)"' \
              -DSUPERD_FLAVOR='"$(FLAVOR)"'
 D_CFLAGS   = $(WARN) $(HARDEN) $(SAN) $(DEFS) $(DEP_CFLAGS) -I. -MMD -MP $(CPPFLAGS) $(CFLAGS)
 D_LDFLAGS  = $(HARDEN_LD) $(SAN) $(LDFLAGS)
@@ -101,7 +104,7 @@ else
 H_STATIC   = -static -no-pie -Wl,-z,noseparate-code -Wl,--build-id=none -Wl,--gc-sections
 endif
 H_CFLAGS   = $(WARN) -fstack-protector-strong -fno-pie -ffunction-sections -fdata-sections \
-             -fno-asynchronous-unwind-tables -D_GNU_SOURCE -DSUPERD_VERSION='"$(VERSION)"' \
+             -fno-asynchronous-unwind-tables -D_GNU_SOURCE $(WIDTH) -DSUPERD_VERSION='"$(VERSION)"' \
              -DSUPERD_DATA_DIR='"$(DATADIR)"' -I. -MMD -MP $(CPPFLAGS) \
              $(SAN) $(if $(SAN),-O1 -g,-O2 -g0)
 

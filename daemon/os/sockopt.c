@@ -28,9 +28,12 @@ static int set_keepalive(int fd, const struct service *s)
 	return sockopt_set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, (int)s->socket.user_timeout_ms);
 }
 
+/* The kernel counts it in a long; what is more than that takes is as good as no limit. */
 static int set_bandwidth(int fd, uint64_t bytes_a_second)
 {
-	uint64_t rate = bytes_a_second ? bytes_a_second : UINT64_MAX;
+	unsigned long rate = bytes_a_second && bytes_a_second < ULONG_MAX
+				     ? (unsigned long)bytes_a_second
+				     : ULONG_MAX;
 
 	return setsockopt(fd, SOL_SOCKET, SO_MAX_PACING_RATE, &rate, sizeof rate);
 }

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <linux/futex.h>
+#include <linux/time_types.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -304,7 +305,8 @@ pid_t start_child(struct starter *s, const struct plan *p)
 /* The kernel wakes whoever waits at the tid when it clears it. */
 void start_settle(struct starter *s, int wait_ms)
 {
-	const struct timespec moment = { 0, 1000000 };
+	/* Of this call, also where time_t has 64 bits and long has 32. */
+	const struct __kernel_old_timespec moment = { 0, 1000000 };
 
 	for (struct chunk *c = s->chunks; c; c = c->next)
 		for (int i = 0; i < SLOTS; i++)

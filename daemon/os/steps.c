@@ -138,6 +138,8 @@ CHILD static long step_prune(const struct plan *p)
 
 CHILD static long set_limit(int resource, const struct rlimit *r)
 {
+	_Static_assert(sizeof *r == 2 * sizeof(uint64_t), "compile with _FILE_OFFSET_BITS=64");
+
 	return raw_call(SYS_prlimit64, 0, resource, (long)r, 0, 0);
 }
 

@@ -1,5 +1,6 @@
 #include "handlers/common/date.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -8,11 +9,12 @@ static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
 
 void date_format(char out[DATE_SIZE], time_t when)
 {
-	const time_t first = -62167219200, last = 253402300799; /* years 0 and 9999 */
+	const int64_t first = -62167219200, last = 253402300799; /* years 0 and 9999 */
 	char text[80]; /* what the compiler fears that the numbers could take */
 	struct tm tm;
 
-	when = when < first ? first : when > last ? last : when;
+	/* A time_t of 32 bits is always between them. */
+	when = (time_t)(when < first ? first : when > last ? last : when);
 	gmtime_r(&when, &tm);
 	snprintf(text, sizeof(text), "%.3s, %02d %.3s %04d %02d:%02d:%02d GMT",
 		days + tm.tm_wday * 3, tm.tm_mday, months + tm.tm_mon * 3, tm.tm_year + 1900,

@@ -51,7 +51,7 @@ static bool add_query(json_t *question, const char *const *keys, const char *que
 
 	for (each = said.tqh_first; good && each; each = each->next.tqe_next) {
 		json_t *value = strcmp(each->key, "last") == 0
-					? json_integer(strtol(each->value, NULL, 10))
+					? json_integer(strtoll(each->value, NULL, 10))
 					: json_string(each->value);
 
 		good = is_among(keys, each->key) &&

@@ -20,6 +20,7 @@ INDEX = b"<!doctype html><title>index</title>\n"
 TEXT = b"0123456789" * 10
 SECRET = b"outside\n"
 REST = b" HTTP/1.1\r\nHost: a\r\n\r\n"
+FUTURE = 2_100_000_000  # as late as a time_t of 32 bits allows
 
 
 @pytest.fixture
@@ -525,7 +526,7 @@ def test_what_the_client_has_is_not_sent_again(static):
 def test_a_changed_file_is_sent_again(static, root):
     first = get(static, "/text.txt")
     (root / "text.txt").write_bytes(b"new")
-    os.utime(root / "text.txt", (4000000000, 4000000000))
+    os.utime(root / "text.txt", (FUTURE, FUTURE))
     for fields in (dict(If_None_Match=first["ETag"]),
                    dict(If_Modified_Since=first["Last-Modified"])):
         assert get(static, "/text.txt", **fields).body == b"new"
@@ -533,7 +534,7 @@ def test_a_changed_file_is_sent_again(static, root):
 
 
 def test_a_file_from_the_future_says_now(static, root):
-    os.utime(root / "text.txt", (4000000000, 4000000000))
+    os.utime(root / "text.txt", (FUTURE, FUTURE))
     answer = get(static, "/text.txt")
     said = email.utils.parsedate_to_datetime(answer["Last-Modified"]).timestamp()
     assert said <= time.time()
@@ -555,6 +556,15 @@ def test_a_file_that_changed_within_the_second_has_another_tag(static, root):
 def test_a_part_is_served(static, range_, body, content_range):
     answer = get(static, "/text.txt", Range=range_)
     assert (answer.status, answer.body, answer["Content-Range"]) == (206, body, content_range)
+
+
+def test_a_part_behind_4_gigabytes_is_served(static, root):
+    with open(root / "huge", "wb") as f:
+        f.seek(5 << 30)
+        f.write(TEXT)
+    answer = get(static, "/huge", Range=f"bytes={(5 << 30) + 10}-")
+    assert (answer.status, answer.body) == (206, TEXT[10:])
+    assert answer["Content-Range"] == f"bytes {(5 << 30) + 10}-{(5 << 30) + 99}/{(5 << 30) + 100}"
 
 
 @pytest.mark.parametrize("range_", ["bytes=100-", "bytes=-0", "bytes=5000-6000"])

@@ -12,7 +12,7 @@
 #define LEN(a) (sizeof(a) / sizeof((a)[0]))
 
 static const struct {
-	time_t when;
+	int64_t when;
 	const char *text;
 } dates[] = {
 	{ 0, "Thu, 01 Jan 1970 00:00:00 GMT" },
@@ -23,16 +23,27 @@ static const struct {
 	{ 253402300799, "Fri, 31 Dec 9999 23:59:59 GMT" },
 };
 
+/* Where time_t has 32 bits, some do not. */
+static bool exists(int64_t when)
+{
+	return (time_t)when == when;
+}
+
 static void a_date_is_written_and_read_back(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < LEN(dates); i++) {
+		const struct http_text date = { dates[i].text, strlen(dates[i].text) };
 		char text[DATE_SIZE];
 		time_t when;
 
-		date_format(text, dates[i].when);
+		if (!exists(dates[i].when)) {
+			assert_false(date_parse(date, &when));
+			continue;
+		}
+		date_format(text, (time_t)dates[i].when);
 		assert_string_equal(text, dates[i].text);
-		assert_true(date_parse((struct http_text){ text, strlen(text) }, &when));
+		assert_true(date_parse(date, &when));
 		assert_int_equal(when, dates[i].when);
 	}
 }
@@ -42,9 +53,11 @@ static void a_time_beyond_four_digits_of_years_still_fits(void **state)
 	char text[DATE_SIZE];
 
 	(void)state;
-	date_format(text, INT64_MAX);
+	if (!exists(INT64_MAX))
+		skip();
+	date_format(text, (time_t)INT64_MAX);
 	assert_string_equal(text, "Fri, 31 Dec 9999 23:59:59 GMT");
-	date_format(text, INT64_MIN);
+	date_format(text, (time_t)INT64_MIN);
 	assert_int_equal(strlen(text), DATE_SIZE - 1);
 }
 
