@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #define HEAD 256 /* as many bytes as the kernel looks at */
@@ -77,11 +78,22 @@ static unsigned machine_of(const char head[HEAD])
 	return machine;
 }
 
-/* Kernels of 64 bits run their 32-bit kin. */
+/* Kernels of 64 bits run their 32-bit kin, and superd may be one of the kin. */
 static bool runs(unsigned ours, unsigned theirs)
 {
-	return ours == theirs || (ours == EM_X86_64 && theirs == EM_386) ||
-	       (ours == EM_AARCH64 && theirs == EM_ARM);
+	static const struct {
+		unsigned wide, narrow;
+		const char *kernel;
+	} kin[] = { { EM_X86_64, EM_386, "x86_64" }, { EM_AARCH64, EM_ARM, "aarch64" } };
+	struct utsname u;
+
+	for (size_t i = 0; i < sizeof kin / sizeof kin[0]; i++) {
+		if (ours == kin[i].wide && theirs == kin[i].narrow)
+			return true;
+		if (ours == kin[i].narrow && theirs == kin[i].wide)
+			return uname(&u) == 0 && strcmp(u.machine, kin[i].kernel) == 0;
+	}
+	return ours == theirs;
 }
 
 static const char *elf_wrong(const char head[HEAD], char *why, size_t why_size)

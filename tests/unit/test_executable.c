@@ -3,6 +3,7 @@
 #include "daemon/os/binfmt.h"
 #include "daemon/os/executable.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -99,6 +101,46 @@ static void programs_of_this_machine_pass(void **state)
 	assert_null(executable_wrong(NULL, "/bin/sh", &there, why, sizeof why));
 	assert_null(executable_wrong("/", "/bin/sh", &there, why, sizeof why));
 	assert_null(executable_wrong(NULL, "/proc/self/exe", &there, why, sizeof why));
+}
+
+/* Our own program, as if it had been built for another machine. */
+static const char *wrong_of_machine(Elf32_Half machine)
+{
+	static char why[300];
+	char head[256];
+	bool there;
+	FILE *self = fopen("/proc/self/exe", "re");
+
+	assert_non_null(self);
+	assert_int_equal(fread(head, 1, sizeof head, self), sizeof head);
+	fclose(self);
+	memcpy(head + offsetof(Elf32_Ehdr, e_machine), &machine, sizeof machine);
+	return executable_wrong(
+		NULL, put("file", head, sizeof head, 0755), &there, why, sizeof why);
+}
+
+static void programs_of_other_machines_do_not(void **state)
+{
+	(void)state;
+	assert_non_null(
+		strstr(wrong_of_machine(EM_SPARC), "is built for another machine; this is "));
+}
+
+static void h18_a_kernel_of_64_bits_runs_both(void **state)
+{
+	struct utsname u;
+
+	(void)state;
+	assert_int_equal(uname(&u), 0);
+	if (strcmp(u.machine, "x86_64") == 0) {
+		assert_null(wrong_of_machine(EM_386));
+		assert_null(wrong_of_machine(EM_X86_64));
+	} else if (strcmp(u.machine, "aarch64") == 0) {
+		assert_null(wrong_of_machine(EM_ARM));
+		assert_null(wrong_of_machine(EM_AARCH64));
+	} else {
+		skip();
+	}
 }
 
 static void what_is_not_there_is_told_from_what_is_unfit(void **state)
@@ -193,6 +235,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_reason_has_its_words),
 		cmocka_unit_test(programs_of_this_machine_pass),
+		cmocka_unit_test(programs_of_other_machines_do_not),
+		cmocka_unit_test(h18_a_kernel_of_64_bits_runs_both),
 		cmocka_unit_test(what_is_not_there_is_told_from_what_is_unfit),
 		cmocka_unit_test(registered_formats_are_honoured),
 		cmocka_unit_test(h17_accounts_are_found_by_name_and_number),
