@@ -42,6 +42,41 @@ static inline long raw_call(long n, long a, long b, long c, long d, long e)
 	return x0;
 }
 
+#elif defined(__i386__)
+
+static inline long raw_call(long n, long a, long b, long c, long d, long e)
+{
+	long r;
+
+	__asm__ volatile("int $0x80"
+			 : "=a"(r)
+			 : "a"(n), "b"(a), "c"(b), "d"(c), "S"(d), "D"(e)
+			 : "memory", "cc");
+	return r;
+}
+
+#elif defined(__arm__) && defined(__ARM_EABI__)
+
+/* The number goes into r7, which is the frame pointer of Thumb and must not be seen to change. */
+static inline long raw_call(long n, long a, long b, long c, long d, long e)
+{
+	register long r0 __asm__("r0") = a;
+	register long r1 __asm__("r1") = b;
+	register long r2 __asm__("r2") = c;
+	register long r3 __asm__("r3") = d;
+	register long r4 __asm__("r4") = e;
+	long frame;
+
+	__asm__ volatile("mov %[frame], r7\n\t"
+			 "mov r7, %[n]\n\t"
+			 "svc 0\n\t"
+			 "mov r7, %[frame]"
+			 : "+r"(r0), [frame] "=&r"(frame)
+			 : [n] "r"(n), "r"(r1), "r"(r2), "r"(r3), "r"(r4)
+			 : "memory", "cc");
+	return r0;
+}
+
 #elif defined(__riscv) && __riscv_xlen == 64
 
 static inline long raw_call(long n, long a, long b, long c, long d, long e)
@@ -77,6 +112,17 @@ static inline long raw_call(long n, long a, long b, long c, long d, long e)
 
 #ifndef RAW_SHARES_ERRNO
 #define RAW_SHARES_ERRNO 0
+#endif
+
+/* Where ids had 16 bits once, the calls for those of 32 have names of their own. */
+#ifdef SYS_setresuid32
+#define RAW_SETGROUPS SYS_setgroups32
+#define RAW_SETRESGID SYS_setresgid32
+#define RAW_SETRESUID SYS_setresuid32
+#else
+#define RAW_SETGROUPS SYS_setgroups
+#define RAW_SETRESGID SYS_setresgid
+#define RAW_SETRESUID SYS_setresuid
 #endif
 
 #endif

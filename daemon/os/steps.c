@@ -186,21 +186,21 @@ CHILD static long step_groups(const struct plan *p)
 {
 	const struct identity *id = &p->service->identity;
 
-	return raw_call(SYS_setgroups, (long)id->groups_count, (long)id->groups, 0, 0, 0);
+	return raw_call(RAW_SETGROUPS, (long)id->groups_count, (long)id->groups, 0, 0, 0);
 }
 
 CHILD static long step_gid(const struct plan *p)
 {
 	long g = (long)p->service->identity.gid;
 
-	return raw_call(SYS_setresgid, g, g, g, 0, 0);
+	return raw_call(RAW_SETRESGID, g, g, g, 0, 0);
 }
 
 CHILD static long step_uid(const struct plan *p)
 {
 	long u = (long)p->service->identity.uid;
 
-	return raw_call(SYS_setresuid, u, u, u, 0, 0);
+	return raw_call(RAW_SETRESUID, u, u, u, 0, 0);
 }
 
 CHILD static long step_directory(const struct plan *p)
