@@ -27,6 +27,7 @@ struct handout *handout_new(const struct waiter *w)
 		/* As socket(2) makes it, whatever the one before made of it. */
 		if (!w->live)
 			sockopt_block(l->fd, true);
+		l->lent = true;
 		h->listeners[h->count] = l;
 		h->fds[h->count++] = l->fd;
 	}

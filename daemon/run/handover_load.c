@@ -107,6 +107,7 @@ static void restore_listener(struct unit *u, const json_t *o, const struct addr 
 	l->addr = value_addr(json_object_get(o, "addr"));
 	l->path.dev = (dev_t)value_number(o, "dev");
 	l->path.ino = (ino_t)value_number(o, "ino");
+	l->lent = value_flag(o, "lent");
 	listener_restore(l);
 }
 

@@ -50,6 +50,7 @@ static json_t *listener(const struct listener *l, struct inheritance *in)
 	json_object_set_new(o, "addr", value_of_addr(&l->addr));
 	value_put(o, "dev", l->path.dev);
 	value_put(o, "ino", l->path.ino);
+	json_object_set_new(o, "lent", json_boolean(l->lent));
 	return o;
 }
 

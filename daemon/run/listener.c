@@ -1,6 +1,7 @@
 #include "daemon/run/listener.h"
 
 #include "daemon/base/fd.h"
+#include "daemon/os/sockopt.h"
 #include "daemon/run/activity.h"
 #include "daemon/run/admit.h"
 #include "daemon/run/launch.h"
@@ -93,6 +94,9 @@ static void on_clients(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	start_after_wait(u->daemon->starter);
+	/* Whoever has it may make it block, and accept(2) has no flag against that (H1). */
+	if (l->lent)
+		sockopt_block(l->fd, false);
 	for (int i = 0; i < ACCEPT_BATCH; i++)
 		if (!accept_one(l))
 			break;

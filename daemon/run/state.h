@@ -36,6 +36,7 @@ struct listener {
 	unsigned retry_ms;
 	struct waiter *waiter; /* owned; of a socket of datagrams in mode "wait" */
 	bool watched;          /* for idle_exit, by activity.h */
+	bool lent; /* a program was handed it once, in mode "wait", and may have it still */
 	uint64_t moved_ms;
 };
 

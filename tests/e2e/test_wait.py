@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from superdlib import (SUPERD, connect, cpu_seconds, descendants, echo, ending_handlers, free_port,
+from superdlib import (SUPERD, connect, cpu_seconds, descendants, echo, ending_handlers, eventually,
+                       free_port,
                        needs, needs_root, script, shell)
 
 # Accepts on the first of LISTEN_FDS, as programs do that know sd_listen_fds(3), on all of them,
@@ -332,6 +333,35 @@ def test_a_reload_that_takes_its_socket_away_ends_it(superd, server):
     d.wait_for("close", signal="TERM")
     with pytest.raises(OSError):
         connect(d.addr["a"])
+
+
+@pytest.mark.parametrize("upgraded", [False, True])
+def test_h01_who_was_handed_a_socket_cannot_make_superd_wait_on_it(superd, folder, upgraded):
+    """Its grandchild has the socket after the reload, and with it the flag that all share."""
+    holder = script(folder, "holder.py", f"""#!/usr/bin/env python3
+import os, pathlib, time
+folder = pathlib.Path({str(folder)!r})
+if os.fork() == 0:
+    os.setsid()
+    (folder / "holds").touch()
+    while not (folder / "go").exists():
+        time.sleep(0.01)
+    os.set_blocking(3, True)
+    (folder / "went").touch()
+    os._exit(0)
+time.sleep(60)
+""")
+    d = superd({"services": {"a": {"listen": "127.0.0.1:0", "mode": "wait", "exec": str(holder)},
+                             "b": echo()}})
+    with connect(d.addr["a"]):
+        eventually((folder / "holds").exists, "it has the socket")
+    d.reload({"services": {"a": echo(), "b": echo()}})
+    if upgraded:
+        d.upgrade()
+    (folder / "go").touch()
+    eventually((folder / "went").exists, "it blocks")
+    d.answers("a")
+    d.answers("b")
 
 
 def test_a_reload_to_nowait_ends_it_and_serves(superd, server):
