@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SETTLE_MS 50 /* as a rule it takes one; who is slower is waited for with a retry (H10) */
+
 /* An address of the new configuration. */
 struct wanted {
 	const struct addr *addr;
@@ -108,8 +110,23 @@ void exchange_take(struct exchange *x)
 			x->wanted[x->old[i].match].listener = x->had[x->old[i].index];
 }
 
+/* What could not be bound before the change can be now, unless a child that has not exec'ed yet has
+ * a copy of the socket that was in the way. */
+static void clear_the_way(const struct exchange *x)
+{
+	for (size_t i = 0; i < x->wanted_count; i++) {
+		const struct listener *l = x->wanted[i].listener;
+
+		if (l->fd < 0 && !l->retry) {
+			start_settle(l->unit->daemon->starter, SETTLE_MS);
+			return;
+		}
+	}
+}
+
 void exchange_give(struct exchange *x)
 {
+	clear_the_way(x);
 	for (size_t i = 0; i < x->wanted_count; i++) {
 		struct wanted *w = &x->wanted[i];
 
