@@ -68,8 +68,7 @@ static bool accept_one(struct listener *l)
 		return false;
 	}
 	fd = try_accept(l, &peer, false);
-	/* A service that has nothing may take of the reserve, so that others cannot shut it out. */
-	if (fd < 0 && errno == EMFILE && !u->live && !u->waiting && reserve_release(u->daemon))
+	if (fd < 0 && reserve_release_for(u))
 		fd = try_accept(l, &peer, true);
 	if (fd >= 0) {
 		int error = launch_arrival(l, fd, &peer);

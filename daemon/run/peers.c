@@ -220,16 +220,6 @@ static void pass_on_to(struct listener *l, struct peer *p, const struct datagram
 		datagram_discard(l->fd);
 }
 
-/* As whoever accepts: others cannot shut out a service that has nothing. */
-static int prepare(struct unit *u)
-{
-	if (launch_prepare(u, false) == 0)
-		return 0;
-	return errno == EMFILE && u->live == 0 && reserve_release(u->daemon)
-		       ? launch_prepare(u, true)
-		       : -1;
-}
-
 static bool serve_one(struct listener *l)
 {
 	struct unit *u = l->unit;
@@ -249,7 +239,8 @@ static bool serve_one(struct listener *l)
 		room_wait(l);
 		return false;
 	}
-	if (prepare(u) < 0) {
+	if (launch_prepare(u, false) < 0 &&
+		(!reserve_release_for(u) || launch_prepare(u, true) < 0)) {
 		room_suspend(l, errno);
 		return false;
 	}

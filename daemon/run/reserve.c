@@ -2,6 +2,7 @@
 
 #include "daemon/base/fd.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -26,6 +27,11 @@ bool reserve_release(struct daemon *d)
 	while (d->reserve_count)
 		fd_close(&d->reserve[--d->reserve_count]);
 	return true;
+}
+
+bool reserve_release_for(const struct unit *u)
+{
+	return errno == EMFILE && !u->live && !u->waiting && reserve_release(u->daemon);
 }
 
 size_t reserve_share(const struct daemon *d)

@@ -162,8 +162,7 @@ static bool start_one(struct waiter *w, struct listener *l)
 	}
 	h = handout_new(w);
 	fd = prepare(u, h, false);
-	/* As whoever accepts: others cannot shut out a service that has nothing. */
-	if (fd < 0 && errno == EMFILE && u->live == 0 && reserve_release(u->daemon))
+	if (fd < 0 && reserve_release_for(u))
 		fd = prepare(u, h, true);
 	if (fd < 0) {
 		free(h);
