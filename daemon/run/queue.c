@@ -208,7 +208,7 @@ void queue_serve_all(struct daemon *d)
 		}
 		d->kernels_turn = !d->kernels_turn;
 		if (d->kernels_turn && room_let_in(d)) {
-			left--;
+			left = 0; /* it may have been a whole batch of accepts */
 			continue;
 		}
 		TAILQ_REMOVE(&d->queueing, u, queueing);
