@@ -30,6 +30,7 @@ reached_by_others() {
 if [ "$(id -u)" = 0 ] && ! reached_by_others; then
 	copy=$(mktemp -d "${TMPDIR:-/tmp}/superd-tree-XXXXXX")
 	trap 'rm -rf "$copy"' EXIT
+	trap 'exit 1' HUP INT TERM
 	echo "other users cannot reach $PWD: its copy in $copy is tested"
 	mkdir "$copy/build"
 	cp -a Makefile README.md contrib daemon etc handlers tests "$copy"
